@@ -1,0 +1,56 @@
+// Reading and writing whole files. Every output goes to a temporary name in the same folder, is synced and then renamed,
+// so a reader finds the old file or the new one, never a part.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace seminar {
+
+/// Writes a file that appears under `path` only on commit(). Dropped without commit, it leaves nothing behind.
+class AtomicFile {
+ public:
+  /// Throws Error if the folder does not exist or cannot be written.
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(const std::string& text) { write(text.data(), text.size()); }
+  /// Syncs, renames, syncs the folder.
+  void commit();
+
+ private:
+  void close_and_remove() noexcept;
+  std::string path_, temporary_;
+  int fd_ = -1;
+};
+
+/// Throws Error `path: …` unless a file could be created there: called before long work, not after it.
+void check_writable(const std::string& path);
+void write_file(const std::string& path, const std::string& text);
+/// The whole file; throws Error if it cannot be read or is larger than `limit` bytes.
+std::string read_file(const std::string& path, uint64_t limit = uint64_t{1} << 40);
+
+/// A file mapped read-only. The pages are read when touched.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace seminar

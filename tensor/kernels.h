@@ -1,0 +1,53 @@
+// Kernels on contiguous rows, compiled once per instruction set and chosen at run time by what the CPU has.
+// Serial: the caller spreads rows over threads with parallel_for. `SEMINAR_ISA=base|avx2|avx512` forces one.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/real.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+enum class Binary { add, sub, mul, div };
+enum class Unary { exp, log, tanh, sigmoid, relu, gelu, quick_gelu, sqrt };
+
+/// Numbers of one Adam step; `step_size` and `denominator_scale` hold the bias corrections.
+struct AdamStep {
+  real beta1, beta2, eps, step_size, denominator_scale, decay;
+};
+
+struct Kernels {
+  const char* isa;
+  /// y[i] = a[i * sa] op b[i * sb]; sa and sb are 0 or 1.
+  void (*binary)(Binary op, int64_t n, real* y, const real* a, int64_t sa, const real* b, int64_t sb);
+  /// y = f(x)
+  void (*unary)(Unary op, int64_t n, real* y, const real* x);
+  /// dx += g f'(x), where y = f(x)
+  void (*unary_grad)(Unary op, int64_t n, real* dx, const real* g, const real* x, const real* y);
+  /// Σ a b
+  real (*dot)(int64_t n, const real* a, const real* b);
+  /// Σ x
+  real (*sum)(int64_t n, const real* x);
+  /// y += s x
+  void (*axpy)(int64_t n, real s, const real* x, real* y);
+  /// y = exp(x - max) / Σ; where mask (may be null) is 0, y is 0 and x takes no part. All masked: zeros.
+  void (*softmax)(int64_t n, real* y, const real* x, const real* mask);
+  /// dx += y (g - Σ g y)
+  void (*softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
+  /// log Σ exp(x), never overflowing; -inf for n = 0.
+  real (*log_sum_exp)(int64_t n, const real* x);
+  /// dx += g - softmax · Σ g, where y = log softmax
+  void (*log_softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
+  /// y = (x - mean) rstd w + b; stores mean and rstd = 1 / √(var + eps).
+  void (*layer_norm)(int64_t n, real* y, const real* x, const real* w, const real* b, real eps, real* mean, real* rstd);
+  /// dx (may be null) and dw, db (may be null) of layer_norm, all added to.
+  void (*layer_norm_grad)(int64_t n, real* dx, real* dw, real* db, const real* g, const real* x, const real* w, real mean,
+                          real rstd);
+  /// One Adam (decay = 0) or AdamW step on n parameters.
+  void (*adam)(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& step);
+};
+
+/// The kernels for this CPU.
+const Kernels& kernels();
+
+}  // namespace seminar::inline SEMINAR_PRECISION

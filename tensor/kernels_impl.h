@@ -1,0 +1,342 @@
+// The row kernels themselves, included once by every kernels_<isa>.cpp. Only anonymous functions and no std::
+// templates: a template instantiated here with wide instructions could be picked by the linker for all callers.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "tensor/kernels.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+constexpr int lanes = 64 / static_cast<int>(sizeof(real));
+using Vec = real __attribute__((vector_size(64)));
+#ifdef SEMINAR_DOUBLE
+using Bits = int64_t;
+#else
+using Bits = int32_t;
+#endif
+using IntVec = Bits __attribute__((vector_size(64)));
+
+#define SEMINAR_INLINE [[maybe_unused]] static inline __attribute__((always_inline))
+
+SEMINAR_INLINE Vec load(const real* x) {
+  Vec v;
+  memcpy(&v, x, sizeof v);
+  return v;
+}
+SEMINAR_INLINE void store(real* y, const Vec& v) { memcpy(y, &v, sizeof v); }
+SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
+  Vec v = Vec{} + fill;
+  memcpy(&v, x, static_cast<size_t>(n) * sizeof(real));
+  return v;
+}
+SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) { memcpy(y, &v, static_cast<size_t>(n) * sizeof(real)); }
+SEMINAR_INLINE real total(const Vec& v) {
+  real s[lanes];
+  memcpy(s, &v, sizeof v);
+  for (int w = lanes / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; ++i) s[i] += s[i + w];
+  return s[0];
+}
+SEMINAR_INLINE real largest(const Vec& v) {
+  real m = v[0];
+  for (int i = 1; i < lanes; ++i) m = v[i] > m ? v[i] : m;
+  return m;
+}
+
+// exp: relative error below 2e-7 in float (range reduction by ln 2, polynomial of degree 6); libm in double.
+SEMINAR_INLINE Vec exp_lanes(const Vec& v) {
+#ifdef SEMINAR_DOUBLE
+  Vec y;
+  for (int i = 0; i < lanes; ++i) y[i] = ::exp(v[i]);
+  return y;
+#else
+  const Vec low = Vec{} - 103.97f, high = Vec{} + 89.0f;
+  Vec x = v < low ? low : v;
+  x = x > high ? high : x;
+  const Vec magic = Vec{} + 12582912.0f;  // 1.5 · 2^23: adding it rounds to the nearest integer
+  const Vec n = (x * 1.44269504f + magic) - magic;
+  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vec p = Vec{} + 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const IntVec whole = __builtin_convertvector(n == n ? n : Vec{}, IntVec), half = whole >> 1;
+  const IntVec a = (half + 127) << 23, b = (whole - half + 127) << 23;  // 2^n in two factors: n reaches -150 and 129
+  Vec fa, fb;
+  memcpy(&fa, &a, sizeof a);
+  memcpy(&fb, &b, sizeof b);
+  return p * fa * fb;
+#endif
+}
+
+SEMINAR_INLINE Vec abs_lanes(const Vec& v) { return v < 0 ? -v : v; }
+
+SEMINAR_INLINE Vec sigmoid_lanes(const Vec& x) {
+  const Vec e = exp_lanes(-abs_lanes(x));
+  return (x < 0 ? e : Vec{} + 1) / (e + 1);
+}
+
+// The normal distribution function Φ(x) = erfc(-x/√2) / 2. In float by a rational Chebyshev fit (relative error 1.2e-7).
+SEMINAR_INLINE Vec normal_cdf_lanes(const Vec& x) {
+#ifdef SEMINAR_DOUBLE
+  Vec y;
+  for (int i = 0; i < lanes; ++i) y[i] = 0.5 * ::erfc(-x[i] * 0.70710678118654752440);
+  return y;
+#else
+  const Vec z = abs_lanes(x) * 0.70710678f;
+  const Vec t = 1.0f / (1.0f + 0.5f * z);
+  Vec p = Vec{} + 0.17087277f;
+  p = p * t - 0.82215223f;
+  p = p * t + 1.48851587f;
+  p = p * t - 1.13520398f;
+  p = p * t + 0.27886807f;
+  p = p * t - 0.18628806f;
+  p = p * t + 0.09678418f;
+  p = p * t + 0.37409196f;
+  p = p * t + 1.00002368f;
+  p = p * t - 1.26551223f;
+  const Vec half_erfc = 0.5f * t * exp_lanes(p - z * z);
+  return x < 0 ? half_erfc : 1.0f - half_erfc;
+#endif
+}
+
+constexpr real inv_sqrt_2pi = static_cast<real>(0.39894228040143267794);
+constexpr real quick = static_cast<real>(1.702);
+
+SEMINAR_INLINE Vec each_lane(Vec x, real (*f)(real)) {
+  for (int i = 0; i < lanes; ++i) x[i] = f(x[i]);
+  return x;
+}
+
+template <Unary op>
+SEMINAR_INLINE Vec apply(const Vec& x) {
+  if constexpr (op == Unary::exp) return exp_lanes(x);
+  if constexpr (op == Unary::log) return each_lane(x, [](real v) { return static_cast<real>(::log(v)); });
+  if constexpr (op == Unary::tanh) return each_lane(x, [](real v) { return static_cast<real>(::tanh(v)); });
+  if constexpr (op == Unary::sigmoid) return sigmoid_lanes(x);
+  if constexpr (op == Unary::relu) return x < 0 ? Vec{} : x;
+  if constexpr (op == Unary::gelu) return x * normal_cdf_lanes(x);
+  if constexpr (op == Unary::quick_gelu) return x * sigmoid_lanes(quick * x);
+  if constexpr (op == Unary::sqrt) return each_lane(x, [](real v) { return static_cast<real>(::sqrt(v)); });
+}
+
+template <Unary op>
+SEMINAR_INLINE Vec derivative(const Vec& x, const Vec& y) {
+  if constexpr (op == Unary::exp) return y;
+  if constexpr (op == Unary::log) return 1 / x;
+  if constexpr (op == Unary::tanh) return 1 - y * y;
+  if constexpr (op == Unary::sigmoid) return y * (1 - y);
+  if constexpr (op == Unary::relu) return x > 0 ? Vec{} + 1 : Vec{};
+  if constexpr (op == Unary::gelu) return normal_cdf_lanes(x) + x * inv_sqrt_2pi * exp_lanes(x * x * static_cast<real>(-0.5));
+  if constexpr (op == Unary::quick_gelu) {
+    const Vec s = sigmoid_lanes(quick * x);
+    return s + quick * x * s * (1 - s);
+  }
+  if constexpr (op == Unary::sqrt) return static_cast<real>(0.5) / y;
+}
+
+template <Unary op>
+void unary_row(int64_t n, real* y, const real* x) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(y + i, apply<op>(load(x + i)));
+  if (i < n) store_part(y + i, apply<op>(load_part(x + i, n - i, 1)), n - i);
+}
+
+template <Unary op>
+void unary_grad_row(int64_t n, real* dx, const real* g, const real* x, const real* y) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(dx + i, load(dx + i) + load(g + i) * derivative<op>(load(x + i), load(y + i)));
+  if (const int64_t r = n - i; r > 0)
+    store_part(dx + i, load_part(dx + i, r, 0) + load_part(g + i, r, 0) * derivative<op>(load_part(x + i, r, 1), load_part(y + i, r, 1)), r);
+}
+
+#define SEMINAR_UNARY_SWITCH(function, ...)                              \
+  switch (op) {                                                          \
+    case Unary::exp: return function<Unary::exp>(__VA_ARGS__);           \
+    case Unary::log: return function<Unary::log>(__VA_ARGS__);           \
+    case Unary::tanh: return function<Unary::tanh>(__VA_ARGS__);         \
+    case Unary::sigmoid: return function<Unary::sigmoid>(__VA_ARGS__);   \
+    case Unary::relu: return function<Unary::relu>(__VA_ARGS__);         \
+    case Unary::gelu: return function<Unary::gelu>(__VA_ARGS__);         \
+    case Unary::quick_gelu: return function<Unary::quick_gelu>(__VA_ARGS__); \
+    case Unary::sqrt: return function<Unary::sqrt>(__VA_ARGS__);         \
+  }
+
+void unary(Unary op, int64_t n, real* y, const real* x) { SEMINAR_UNARY_SWITCH(unary_row, n, y, x) }
+
+void unary_grad(Unary op, int64_t n, real* dx, const real* g, const real* x, const real* y) {
+  SEMINAR_UNARY_SWITCH(unary_grad_row, n, dx, g, x, y)
+}
+
+template <class F>
+SEMINAR_INLINE void binary_row(int64_t n, real* y, const real* a, int64_t sa, const real* b, int64_t sb, F f) {
+  if (sa == 1 && sb == 1)
+    for (int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
+  else if (sa == 1)
+    for (int64_t i = 0; i < n; ++i) y[i] = f(a[i], *b);
+  else if (sb == 1)
+    for (int64_t i = 0; i < n; ++i) y[i] = f(*a, b[i]);
+  else
+    for (int64_t i = 0; i < n; ++i) y[i] = f(*a, *b);
+}
+
+void binary(Binary op, int64_t n, real* y, const real* a, int64_t sa, const real* b, int64_t sb) {
+  switch (op) {
+    case Binary::add: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u + v; });
+    case Binary::sub: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u - v; });
+    case Binary::mul: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u * v; });
+    case Binary::div: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u / v; });
+  }
+}
+
+real dot(int64_t n, const real* a, const real* b) {
+  Vec s0{}, s1{};
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    s0 += load(a + i) * load(b + i);
+    s1 += load(a + i + lanes) * load(b + i + lanes);
+  }
+  for (; i + lanes <= n; i += lanes) s0 += load(a + i) * load(b + i);
+  if (i < n) s1 += load_part(a + i, n - i, 0) * load_part(b + i, n - i, 0);
+  return total(s0 + s1);
+}
+
+real sum(int64_t n, const real* x) {
+  Vec s{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) s += load(x + i);
+  if (i < n) s += load_part(x + i, n - i, 0);
+  return total(s);
+}
+
+void axpy(int64_t n, real s, const real* x, real* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += s * x[i];
+}
+
+SEMINAR_INLINE real row_max(int64_t n, const real* x) {
+  Vec m = Vec{} - static_cast<real>(INFINITY);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec v = load(x + i);
+    m = v > m ? v : m;
+  }
+  if (i < n) {
+    const Vec v = load_part(x + i, n - i, -static_cast<real>(INFINITY));
+    m = v > m ? v : m;
+  }
+  return largest(m);
+}
+
+void softmax(int64_t n, real* y, const real* x, const real* mask) {
+  if (mask) {
+    for (int64_t i = 0; i < n; ++i) y[i] = mask[i] != 0 ? x[i] : -static_cast<real>(INFINITY);
+    x = y;
+  }
+  const real m = row_max(n, x);
+  if (n == 0 || (mask && m == -static_cast<real>(INFINITY))) {
+    for (int64_t i = 0; i < n; ++i) y[i] = 0;
+    return;
+  }
+  Vec s{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec e = exp_lanes(load(x + i) - m);
+    s += e;
+    store(y + i, e);
+  }
+  if (i < n) {
+    const Vec e = exp_lanes(load_part(x + i, n - i, -static_cast<real>(INFINITY)) - m);
+    s += e;
+    store_part(y + i, e, n - i);
+  }
+  const real scale = 1 / total(s);
+  for (i = 0; i < n; ++i) y[i] *= scale;
+}
+
+void softmax_grad(int64_t n, real* dx, const real* g, const real* y) {
+  const real s = dot(n, g, y);
+  for (int64_t i = 0; i < n; ++i) dx[i] += y[i] * (g[i] - s);
+}
+
+real log_sum_exp(int64_t n, const real* x) {
+  const real m = row_max(n, x);
+  if (m == -static_cast<real>(INFINITY)) return m;
+  Vec s{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) s += exp_lanes(load(x + i) - m);
+  if (i < n) s += exp_lanes(load_part(x + i, n - i, -static_cast<real>(INFINITY)) - m);
+  return m + static_cast<real>(::log(total(s)));
+}
+
+void log_softmax_grad(int64_t n, real* dx, const real* g, const real* y) {
+  const real s = sum(n, g);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(dx + i, load(dx + i) + load(g + i) - s * exp_lanes(load(y + i)));
+  if (const int64_t r = n - i; r > 0)
+    store_part(dx + i, load_part(dx + i, r, 0) + load_part(g + i, r, 0) - s * exp_lanes(load_part(y + i, r, 0)), r);
+}
+
+void layer_norm(int64_t n, real* y, const real* x, const real* w, const real* b, real eps, real* mean, real* rstd) {
+  const real m = sum(n, x) / static_cast<real>(n);
+  Vec s{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec c = load(x + i) - m;
+    s += c * c;
+  }
+  if (i < n) {
+    const Vec c = load_part(x + i, n - i, m) - m;
+    s += c * c;
+  }
+  const real r = 1 / static_cast<real>(::sqrt(total(s) / static_cast<real>(n) + eps));
+  for (i = 0; i < n; ++i) y[i] = (x[i] - m) * r * w[i] + b[i];
+  *mean = m;
+  *rstd = r;
+}
+
+void layer_norm_grad(int64_t n, real* dx, real* dw, real* db, const real* g, const real* x, const real* w, real mean,
+                     real rstd) {
+  if (dw)
+    for (int64_t i = 0; i < n; ++i) dw[i] += g[i] * (x[i] - mean) * rstd;
+  if (db)
+    for (int64_t i = 0; i < n; ++i) db[i] += g[i];
+  if (!dx) return;
+  // With x̂ = (x - mean) rstd and h = g w:  dx = rstd (h - mean(h) - x̂ mean(h x̂))
+  Vec sum_h{}, sum_hx{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec h = load(g + i) * load(w + i);
+    sum_h += h;
+    sum_hx += h * (load(x + i) - mean);
+  }
+  if (const int64_t r = n - i; r > 0) {
+    const Vec h = load_part(g + i, r, 0) * load_part(w + i, r, 0);
+    sum_h += h;
+    sum_hx += h * (load_part(x + i, r, 0) - mean);
+  }
+  const real mean_h = total(sum_h) / static_cast<real>(n), mean_hx = total(sum_hx) * rstd / static_cast<real>(n);
+  for (i = 0; i < n; ++i) dx[i] += rstd * (g[i] * w[i] - mean_h - (x[i] - mean) * rstd * mean_hx);
+}
+
+void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& step) {
+  const AdamStep s = step;
+  for (int64_t i = 0; i < n; ++i) {
+    p[i] -= s.decay * p[i];
+    m[i] = s.beta1 * m[i] + (1 - s.beta1) * g[i];
+    v[i] = s.beta2 * v[i] + (1 - s.beta2) * g[i] * g[i];
+    p[i] -= s.step_size * m[i] / (static_cast<real>(::sqrt(v[i])) * s.denominator_scale + s.eps);
+  }
+}
+
+constexpr Kernels table(const char* isa) {
+  return {isa,  binary,  unary,        unary_grad,  dot,              sum,        axpy,
+          softmax, softmax_grad, log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, adam};
+}
+
+}  // namespace
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,98 @@
+#include "tensor/pool.h"
+
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace seminar::pool {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool caching = false;
+#else
+constexpr bool caching = true;
+#endif
+
+// Sizes are rounded up to a quarter of their power of two: at most 25 % is wasted, and a freed block is found again.
+struct SizeClass {
+  std::size_t index, bytes;
+};
+
+SizeClass size_class(std::size_t bytes) {
+  if (bytes <= 256) bytes = 256;
+  const int log = std::bit_width(bytes - 1) - 1;  // 2^log < bytes ≤ 2^(log+1)
+  const std::size_t base = std::size_t{1} << log, step = base / 4;
+  const std::size_t quarter = (bytes - base + step - 1) / step;
+  return {static_cast<std::size_t>(log) * 4 + quarter, base + quarter * step};
+}
+
+struct Pool {
+  std::mutex mutex;
+  std::vector<void*> free[64 * 4 + 5];
+  Stats stats;
+};
+
+// Never destroyed: tensors with static lifetime may be released after main.
+Pool& instance() {
+  static Pool* pool = new Pool;
+  return *pool;
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes) {
+  const SizeClass size = size_class(bytes);
+  Pool& p = instance();
+  std::lock_guard lock(p.mutex);
+  std::vector<void*>& list = p.free[size.index];
+  void* block = nullptr;
+  if (!list.empty()) {
+    block = list.back();
+    list.pop_back();
+    p.stats.cached_bytes -= static_cast<int64_t>(size.bytes);
+  } else {
+    block = std::aligned_alloc(alignment, size.bytes);
+    if (!block) throw std::bad_alloc();
+    ++p.stats.system_calls;
+  }
+  p.stats.live_bytes += static_cast<int64_t>(size.bytes);
+  if (p.stats.live_bytes > p.stats.peak_bytes) p.stats.peak_bytes = p.stats.live_bytes;
+  return block;
+}
+
+void release(void* block, std::size_t bytes) noexcept {
+  const SizeClass size = size_class(bytes);
+  Pool& p = instance();
+  std::lock_guard lock(p.mutex);
+  p.stats.live_bytes -= static_cast<int64_t>(size.bytes);
+  if (!caching) {
+    std::free(block);
+    return;
+  }
+  p.free[size.index].push_back(block);
+  p.stats.cached_bytes += static_cast<int64_t>(size.bytes);
+}
+
+Stats stats() {
+  std::lock_guard lock(instance().mutex);
+  return instance().stats;
+}
+
+void reset_peak() {
+  std::lock_guard lock(instance().mutex);
+  instance().stats.peak_bytes = instance().stats.live_bytes;
+}
+
+void trim() {
+  Pool& p = instance();
+  std::lock_guard lock(p.mutex);
+  for (auto& list : p.free) {
+    for (void* block : list) std::free(block);
+    list.clear();
+  }
+  p.stats.cached_bytes = 0;
+}
+
+}  // namespace seminar::pool

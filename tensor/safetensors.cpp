@@ -1,0 +1,260 @@
+#include "tensor/safetensors.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr uint64_t max_header = 100'000'000;  // the format's own limit
+constexpr std::size_t max_depth = 4;
+constexpr uint64_t max_integer = uint64_t{1} << 48;
+
+struct DtypeInfo {
+  const char* name;
+  std::size_t bytes;
+};
+constexpr DtypeInfo dtype_info[] = {{"U8", 1}, {"I32", 4}, {"I64", 8}, {"F32", 4}, {"F64", 8}};
+const DtypeInfo& info(Dtype d) { return dtype_info[static_cast<int>(d)]; }
+
+template <class T>
+constexpr Dtype dtype_of() {
+  if constexpr (std::is_same_v<T, uint8_t>) return Dtype::u8;
+  if constexpr (std::is_same_v<T, int32_t>) return Dtype::i32;
+  if constexpr (std::is_same_v<T, int64_t>) return Dtype::i64;
+  if constexpr (std::is_same_v<T, float>) return Dtype::f32;
+  if constexpr (std::is_same_v<T, double>) return Dtype::f64;
+}
+
+// What the header says of one tensor, before anything of it is believed.
+struct Claim {
+  std::string dtype;
+  std::vector<uint64_t> shape, offsets;
+  bool has_dtype = false, has_shape = false, has_offsets = false;
+};
+
+// A strict reader of the header: only the format's own structure, every key once, only unsigned integers.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit HeaderReader(std::string path) : path_(std::move(path)) {}
+  std::map<std::string, Claim> claims;
+  std::map<std::string, std::string> metadata;
+
+  bool null() override { return wrong("null"); }
+  bool boolean(bool) override { return wrong("a boolean"); }
+  bool number_integer(number_integer_t v) override { return wrong(fmt::format("{}", v)); }
+  bool number_float(number_float_t, const string_t& s) override { return wrong(s); }
+  bool binary(binary_t&) override { return wrong("binary"); }
+  bool number_unsigned(number_unsigned_t v) override {
+    if (depth_ != 3 || !list_) return wrong(fmt::format("{}", v));
+    check(v <= max_integer, "{}: header: number too large in '{}': {}", path_, tensor_, v);
+    check(list_->size() < static_cast<std::size_t>(Shape::max_rank), "{}: header: too many sizes in '{}'", path_, tensor_);
+    list_->push_back(v);
+    return true;
+  }
+  bool string(string_t& s) override {
+    if (depth_ == 2 && in_metadata_) {
+      check(metadata.emplace(key_, s).second, "{}: header: metadata key twice: '{}'", path_, key_);
+      return true;
+    }
+    if (depth_ == 2 && key_ == "dtype") {
+      claim().dtype = s;
+      return true;
+    }
+    return wrong("'" + s.substr(0, 40) + "'");
+  }
+  bool start_object(std::size_t) override {
+    check(++depth_ <= max_depth && !list_, "{}: header: nested too deep", path_);
+    if (depth_ == 2) {
+      in_metadata_ = tensor_ == "__metadata__";
+      if (!in_metadata_) claims[tensor_];
+      seen_.clear();
+    }
+    return depth_ <= 2 || wrong("an object");
+  }
+  bool end_object() override {
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    check(++depth_ <= max_depth, "{}: header: nested too deep", path_);
+    if (depth_ != 3 || in_metadata_ || (key_ != "shape" && key_ != "data_offsets")) return wrong("an array");
+    list_ = key_ == "shape" ? &claim().shape : &claim().offsets;
+    (key_ == "shape" ? claim().has_shape : claim().has_offsets) = true;
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    list_ = nullptr;
+    return true;
+  }
+  bool key(string_t& k) override {
+    if (depth_ == 1) {
+      check(names_.insert(k).second, "{}: header: tensor twice: '{}'", path_, k.substr(0, 80));
+      tensor_ = k;
+      return true;
+    }
+    check(seen_.insert(k).second, "{}: header: key twice in '{}': '{}'", path_, tensor_, k.substr(0, 80));
+    check(in_metadata_ || k == "dtype" || k == "shape" || k == "data_offsets", "{}: header: unknown key in '{}': '{}'", path_,
+          tensor_, k.substr(0, 80));
+    key_ = k;
+    return true;
+  }
+  bool parse_error(std::size_t at, const std::string&, const nlohmann::detail::exception&) override {
+    fail("{}: header: not valid JSON at byte {}", path_, at);
+  }
+
+ private:
+  Claim& claim() { return claims[tensor_]; }
+  bool wrong(const std::string& what) { fail("{}: header: unexpected value in '{}': {}", path_, tensor_.substr(0, 80), what); }
+
+  std::string path_, tensor_, key_;
+  std::set<std::string> names_, seen_;
+  std::vector<uint64_t>* list_ = nullptr;
+  std::size_t depth_ = 0;
+  bool in_metadata_ = false;
+};
+
+SafetensorsFile::Entry checked_entry(const std::string& path, const std::string& name, const Claim& claim,
+                                     std::span<const std::byte> data) {
+  SafetensorsFile::Entry entry;
+  const auto known = std::find_if(std::begin(dtype_info), std::end(dtype_info),
+                                  [&](const DtypeInfo& d) { return claim.dtype == d.name; });
+  check(known != std::end(dtype_info), "{}: '{}': dtype not supported: '{}'", path, name, claim.dtype);
+  check(claim.has_shape && claim.has_offsets && claim.offsets.size() == 2, "{}: '{}': needs dtype, shape and two data_offsets",
+        path, name);
+  entry.dtype = static_cast<Dtype>(known - std::begin(dtype_info));
+  uint64_t bytes = known->bytes;
+  for (uint64_t s : claim.shape) {
+    check(!__builtin_mul_overflow(bytes, s, &bytes), "{}: '{}': shape overflows", path, name);
+    entry.shape.push_back(static_cast<int64_t>(s));
+  }
+  const uint64_t begin = claim.offsets[0], end = claim.offsets[1];
+  check(begin <= end && end <= data.size(), "{}: '{}': data_offsets outside the file: [{}, {}) of {} bytes", path, name, begin,
+        end, data.size());
+  check(end - begin == bytes, "{}: '{}': shape {} needs {} bytes, data_offsets give {}", path, name, entry.shape, bytes,
+        end - begin);
+  entry.bytes = data.subspan(begin, bytes);
+  return entry;
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_shared<MappedFile>(path)) {
+  const std::span<const std::byte> all = file_->bytes();
+  check(all.size() >= 8, "{}: not a safetensors file: {} bytes", path, all.size());
+  uint64_t length = 0;
+  std::memcpy(&length, all.data(), 8);
+  check(length <= max_header && length <= all.size() - 8, "{}: header length {} does not fit a file of {} bytes", path, length,
+        all.size());
+  const char* text = reinterpret_cast<const char*>(all.data()) + 8;
+  check(length > 0 && text[0] == '{', "{}: not a safetensors file: the header does not start with '{{'", path);
+  HeaderReader header(path);
+  nlohmann::json::sax_parse(text, text + length, &header);
+  metadata_ = std::move(header.metadata);
+  const std::span<const std::byte> data = all.subspan(8 + length);
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const auto& [name, claim] : header.claims) {
+    entries_[name] = checked_entry(path, name, claim, data);
+    ranges.emplace_back(claim.offsets[0], claim.offsets[1]);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t at = 0;
+  for (const auto& [begin, end] : ranges) {
+    check(begin == at, "{}: tensors overlap or leave a hole at data byte {}", path, at);
+    at = end;
+  }
+  check(at == data.size(), "{}: {} bytes follow the last tensor", path, data.size() - at);
+}
+
+const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
+  const auto it = entries_.find(name);
+  check(it != entries_.end(), "{}: tensor missing: '{}'", path(), name);
+  return it->second;
+}
+
+const std::string& SafetensorsFile::meta(const std::string& key) const {
+  const auto it = metadata_.find(key);
+  check(it != metadata_.end(), "{}: metadata missing: '{}'", path(), key);
+  return it->second;
+}
+
+Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const Entry& e = entry(name);
+  check(e.dtype == Dtype::f32 || e.dtype == Dtype::f64, "{}: '{}': must be F32 or F64, not {}", path(), name, info(e.dtype).name);
+  Tensor t = Tensor::empty(e.shape);
+  real* y = t.write();
+  const auto copy = [&]<class T>(T) {
+    for (int64_t i = 0, n = t.numel(); i < n; ++i) {
+      T v;
+      std::memcpy(&v, e.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+      y[i] = static_cast<real>(v);
+    }
+  };
+  e.dtype == Dtype::f32 ? copy(float{}) : copy(double{});
+  return t;
+}
+
+template <class T>
+std::span<const T> SafetensorsFile::view(const std::string& name) const {
+  const Entry& e = entry(name);
+  check(e.dtype == dtype_of<T>(), "{}: '{}': must be {}, not {}", path(), name, info(dtype_of<T>()).name, info(e.dtype).name);
+  check(reinterpret_cast<uintptr_t>(e.bytes.data()) % alignof(T) == 0, "{}: '{}': data not aligned", path(), name);
+  return {reinterpret_cast<const T*>(e.bytes.data()), e.bytes.size() / sizeof(T)};
+}
+
+void SafetensorsWriter::add(const std::string& name, const Tensor& tensor) {
+  const Tensor t = tensor.contiguous();
+  add<real>(name, t.shape(), std::span<const real>(t.data(), static_cast<std::size_t>(t.numel())));
+}
+
+template <class T>
+void SafetensorsWriter::add(const std::string& name, const Shape& shape, std::span<const T> values) {
+  check(shape.numel() == static_cast<int64_t>(values.size()), "safetensors: '{}': {} values for shape {}", name, values.size(), shape);
+  std::string bytes(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  check(items_.emplace(name, Item{dtype_of<T>(), shape, std::move(bytes)}).second, "safetensors: '{}' added twice", name);
+}
+
+void SafetensorsWriter::save(const std::string& path) const {
+  // Widest numbers first, then by name, so that every tensor is aligned.
+  std::vector<const std::pair<const std::string, Item>*> order;
+  for (const auto& item : items_) order.push_back(&item);
+  std::stable_sort(order.begin(), order.end(),
+                   [](auto* a, auto* b) { return info(a->second.dtype).bytes > info(b->second.dtype).bytes; });
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata_.empty()) header["__metadata__"] = metadata_;
+  uint64_t at = 0;
+  for (const auto* item : order) {
+    const Item& i = item->second;
+    header[item->first] = {{"dtype", info(i.dtype).name},
+                           {"shape", std::vector<int64_t>(i.shape.begin(), i.shape.end())},
+                           {"data_offsets", {at, at + i.bytes.size()}}};
+    at += i.bytes.size();
+  }
+  std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const uint64_t length = text.size();
+  AtomicFile file(path);
+  file.write(&length, 8);
+  file.write(text);
+  for (const auto* item : order) file.write(item->second.bytes);
+  file.commit();
+}
+
+#define SEMINAR_INSTANTIATE(T)                                                               \
+  template std::span<const T> SafetensorsFile::view<T>(const std::string&) const;            \
+  template void SafetensorsWriter::add<T>(const std::string&, const Shape&, std::span<const T>);
+SEMINAR_INSTANTIATE(uint8_t)
+SEMINAR_INSTANTIATE(int32_t)
+SEMINAR_INSTANTIATE(int64_t)
+SEMINAR_INSTANTIATE(float)
+SEMINAR_INSTANTIATE(double)
+#undef SEMINAR_INSTANTIATE
+
+}  // namespace seminar::inline SEMINAR_PRECISION

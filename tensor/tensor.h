@@ -1,0 +1,145 @@
+// Numbers with a shape: a handle to reference-counted storage plus shape and strides. It knows no gradients.
+// A view is a reshape, a slice or a transpose of the last two axes; kernels take contiguous rows.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tensor/random.h"
+#include "tensor/real.h"
+#include "tensor/shape.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+/// The memory of one or more tensors; its version counts the writes. The numbers follow this header, 64-byte aligned.
+struct Storage {
+  std::atomic<int64_t> references;
+  std::atomic<int64_t> version;
+  std::size_t bytes;  ///< of the whole block
+  real* numbers() { return reinterpret_cast<real*>(reinterpret_cast<char*>(this) + 64); }
+};
+static_assert(sizeof(Storage) <= 64);
+
+class Tensor {
+ public:
+  /// No numbers at all: defined() is false.
+  Tensor() = default;
+  Tensor(const Tensor& t);
+  Tensor(Tensor&& t) noexcept;
+  Tensor& operator=(Tensor t) noexcept;
+  ~Tensor();
+
+  /// Not initialised.
+  static Tensor empty(const Shape& shape);
+  static Tensor zeros(const Shape& shape) { return full(shape, 0); }
+  static Tensor full(const Shape& shape, real value);
+  static Tensor scalar(real value) { return full({}, value); }
+  /// A copy of `values` (row-major); throws Error if the count differs from the shape's.
+  static Tensor from(const Shape& shape, std::span<const real> values);
+  static Tensor from(const Shape& shape, std::initializer_list<real> values) {
+    return from(shape, std::span<const real>(values.begin(), values.size()));
+  }
+  /// Independent N(0, std²) numbers.
+  static Tensor normal(const Shape& shape, Rng& rng, double std = 1);
+  static Tensor uniform(const Shape& shape, Rng& rng, double low, double high);
+
+  bool defined() const { return storage_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  const Shape& strides() const { return strides_; }
+  int rank() const { return shape_.rank(); }
+  int64_t size(int axis) const { return shape_[axis]; }
+  int64_t numel() const { return shape_.numel(); }
+  bool is_contiguous() const { return contiguous_; }
+
+  /// The first number. Row-major only if is_contiguous().
+  const real* data() const { return storage_ ? storage_->numbers() + offset_ : nullptr; }
+  /// For writing; counts as one write to the storage (see version()).
+  real* write();
+  /// The only element; throws Error if there are more.
+  real item() const;
+  /// Element at an index of every axis.
+  real at(std::initializer_list<int64_t> index) const;
+  std::vector<real> to_vector() const;
+
+  /// Number of writes to the storage so far.
+  int64_t version() const { return storage_ ? storage_->version.load(std::memory_order_relaxed) : 0; }
+  /// True if no other tensor shares the storage.
+  bool unique() const { return storage_ && storage_->references.load(std::memory_order_acquire) == 1; }
+
+  /// Itself if row-major without gaps, else a copy that is.
+  Tensor contiguous() const;
+  Tensor clone() const;
+  /// Same numbers in another shape (one size may be -1); a view, or a copy if not contiguous.
+  Tensor reshape(Shape shape) const;
+  /// Rows [begin, end) of `axis`, as a view.
+  Tensor slice(int axis, int64_t begin, int64_t end) const;
+  /// The last two axes swapped, as a view.
+  Tensor transpose() const;
+  /// Any two axes swapped; a contiguous copy.
+  Tensor swap_axes(int a, int b) const;
+
+  void fill(real value);
+  /// Bytes that the numbers take.
+  std::size_t nbytes() const { return static_cast<std::size_t>(numel()) * sizeof(real); }
+
+ private:
+  void update_contiguous();
+
+  Storage* storage_ = nullptr;
+  int64_t offset_ = 0;
+  Shape shape_, strides_;
+  bool contiguous_ = true;
+};
+
+/// Calls f(offset of the row in the tensor, row number) for every row along the last axis.
+template <class F>
+void for_each_row(const Shape& shape, const Shape& strides, F&& f) {
+  const int outer = shape.rank() - 1;
+  const int64_t rows = shape.rows();
+  if (shape.numel() == 0) return;
+  Shape index = shape.leading();
+  for (int a = 0; a < outer; ++a) index[a] = 0;
+  int64_t offset = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    f(offset, r);
+    for (int a = outer - 1; a >= 0; --a) {
+      offset += strides[a];
+      if (++index[a] < shape[a]) break;
+      offset -= strides[a] * shape[a];
+      index[a] = 0;
+    }
+  }
+}
+
+/// Integer indices with a shape, shared and never changed: item ids, word ids, positions.
+class Ids {
+ public:
+  Ids() : values_(std::make_shared<const std::vector<int32_t>>()), shape_{0} {}
+  Ids(std::vector<int32_t> values) : Ids({static_cast<int64_t>(values.size())}, std::move(values)) {}
+  Ids(const Shape& shape, std::vector<int32_t> values)
+      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_(shape) {
+    check(shape.numel() == static_cast<int64_t>(values_->size()), "ids: {} values for shape {}", values_->size(), shape);
+  }
+  const Shape& shape() const { return shape_; }
+  int64_t numel() const { return static_cast<int64_t>(values_->size()); }
+  int32_t operator[](int64_t i) const { return (*values_)[static_cast<std::size_t>(i)]; }
+  const int32_t* data() const { return values_->data(); }
+  std::span<const int32_t> span() const { return *values_; }
+  /// The same indices in another shape.
+  Ids reshape(const Shape& shape) const {
+    check(shape.numel() == numel(), "ids: cannot reshape {} to {}", shape_, shape);
+    Ids r = *this;
+    r.shape_ = shape;
+    return r;
+  }
+
+ private:
+  std::shared_ptr<const std::vector<int32_t>> values_;
+  Shape shape_;
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION
