@@ -1,0 +1,161 @@
+// The graph and its walk: creation order backwards, no recursion anywhere.
+#include <algorithm>
+
+#include "autograd/op_row.h"
+#include "autograd/var.h"
+#include "tensor/rows.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+std::atomic<int64_t> Node::alive{0};
+
+namespace {
+
+std::atomic<uint64_t> next_sequence{1};
+std::atomic<uint64_t> next_mark{1};
+thread_local bool recording = true;
+thread_local const char* current_op = "backward";
+
+}  // namespace
+
+Node::Node(const char* op_name, const Shape& value_shape)
+    : op(op_name), sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)), shape(value_shape) {
+  alive.fetch_add(1, std::memory_order_relaxed);
+}
+
+Node::~Node() { alive.fetch_sub(1, std::memory_order_relaxed); }
+
+NodePtr::NodePtr(Node* node) : node_(node) {}
+
+NodePtr::NodePtr(const NodePtr& p) : node_(p.node_) {
+  if (node_) node_->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+NodePtr::~NodePtr() {
+  if (!node_ || node_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // Freeing a node drops its parents, which may free them in turn: keep them in a list instead of recursing.
+  std::vector<Node*> doomed{node_};
+  while (!doomed.empty()) {
+    Node* node = doomed.back();
+    doomed.pop_back();
+    for (NodePtr& parent : node->parents) {
+      Node* p = std::exchange(parent.node_, nullptr);
+      if (p && p->references.fetch_sub(1, std::memory_order_acq_rel) == 1) doomed.push_back(p);
+    }
+    delete node;
+  }
+}
+
+Var Var::leaf(Tensor value, bool row_gradient) {
+  NodePtr node(new Node("leaf", value.shape()));
+  node->leaf = true;
+  node->row_gradient = row_gradient;
+  return {std::move(value), std::move(node)};
+}
+
+const Tensor& Var::grad() const {
+  check(node_ && node_->leaf, "grad: only leaves keep their gradient");
+  return node_->grad;
+}
+
+const Tensor& Saved::get() const {
+  check(tensor_.version() == version_,
+        "{}: a tensor saved for backward was written to: shape {}, version {}, expected {}; compute a new tensor instead",
+        current_op, tensor_.shape(), tensor_.version(), version_);
+  return tensor_;
+}
+
+void Sink::add(int i, Tensor g) {
+  if (!needs(i)) return;
+  Node& parent = *node_.parents[i].get();
+  g = sum_to(g, parent.shape);
+  if (!parent.grad.defined()) {
+    parent.grad = g.contiguous();  // shared with others at most until the next addition, see acc()
+  } else {
+    add_into(acc(i), g);
+  }
+}
+
+std::pair<Tensor&, bool> Sink::out(int i) {
+  if (!needs(i)) throw Bug(fmt::format("{}: input {} wants no gradient", node_.op, i));
+  Tensor& grad = node_.parents[i]->grad;
+  if (!grad.defined()) {
+    grad = Tensor::empty(node_.parents[i]->shape);
+    return {grad, false};
+  }
+  if (!grad.unique()) grad = grad.clone();
+  return {grad, true};
+}
+
+Tensor& Sink::acc(int i) {
+  const auto [grad, add] = out(i);
+  if (!add) grad.fill(0);
+  return grad;
+}
+
+void Sink::rows(int i, const Ids& ids, const Tensor& rows) {
+  if (!needs(i)) return;
+  Node& parent = *node_.parents[i].get();
+  const Tensor flat = rows.reshape({ids.numel(), rows.size(-1)});
+  if (parent.leaf && parent.row_gradient) {
+    parent.row_grads.push_back({ids.reshape({ids.numel()}), flat});
+  } else {
+    scatter_add_rows(acc(i), ids, flat);
+  }
+}
+
+Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward) {
+#ifdef SEMINAR_OP_ROWS
+  if (!op_rows().count(op)) throw Bug(fmt::format("{}: an op without a row (see autograd/op_row.h)", op));
+#endif
+  if (!recording || std::none_of(inputs.begin(), inputs.end(), [](const Var& v) { return v.needs_grad(); })) return y;
+  NodePtr node(new Node(op, y.shape()));
+  node->parents.reserve(inputs.size());
+  for (const Var& v : inputs) node->parents.push_back(v.node());
+  node->backward = std::move(backward);
+  return {std::move(y), std::move(node)};
+}
+
+void backward(const Var& loss) {
+  check(loss.value().numel() == 1, "backward: needs a scalar, not shape {}; reduce it with sum() or mean()", loss.shape());
+  backward(loss, Tensor::full(loss.shape(), 1));
+}
+
+void backward(const Var& output, const Tensor& upstream) {
+  check(output.needs_grad(), "backward: the output does not depend on any parameter");
+  check(upstream.shape() == output.shape(), "backward: upstream {} for an output {}", upstream.shape(), output.shape());
+  const uint64_t mark = next_mark.fetch_add(1, std::memory_order_relaxed);
+  std::vector<NodePtr> order{output.node()};
+  output.node()->mark = mark;
+  for (std::size_t next = 0; next < order.size(); ++next) {
+    Node* const node = order[next].get();
+    check(!node->released, "backward: the graph of '{}' was freed by an earlier backward(); compute the loss again", node->op);
+    for (const NodePtr& parent : node->parents) {
+      if (!parent || parent->mark == mark) continue;
+      parent->mark = mark;
+      order.push_back(parent);
+    }
+  }
+  std::sort(order.begin(), order.end(), [](const NodePtr& a, const NodePtr& b) { return a->sequence > b->sequence; });
+  {
+    Node& top = *output.node().get();
+    top.grad = top.grad.defined() && top.leaf ? binary("add", Binary::add, top.grad, upstream) : upstream.contiguous();
+  }
+  for (NodePtr& node : order) {
+    if (node->leaf) continue;
+    current_op = node->op;
+    if (node->grad.defined()) node->backward(node->grad, Sink(*node.get()));
+    node->released = true;
+    node->backward = nullptr;
+    node->grad = Tensor();
+    node->parents.clear();
+    node = NodePtr();
+  }
+  current_op = "backward";
+}
+
+bool grad_enabled() { return recording; }
+NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
+NoGrad::~NoGrad() { recording = before_; }
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,213 @@
+// Ops along the last axis.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "autograd/op_row.h"
+#include "autograd/ops.h"
+#include "tensor/parallel.h"
+#include "tensor/rows.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+// Calls f(row) for all rows in parallel.
+template <class F>
+void each_row(const Shape& shape, const F& f) {
+  const int64_t n = shape.rank() ? shape[-1] : 1;
+  if (n == 0) return;
+  parallel_for(shape.numel() / n, row_grain(4 * n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) f(r);
+  });
+}
+
+#ifdef SEMINAR_OP_ROWS
+OpSample rows_sample(Tensor x, Var (*f)(const Var&), std::function<Tensor(const Tensor&)> reference = nullptr) {
+  OpSample s{{std::move(x)}, [f](std::span<const Var> in) { return f(in[0]); }};
+  if (reference) s.reference = [reference](std::span<const Tensor> in) { return reference(in[0]); };
+  return s;
+}
+
+// exp(x - max) / Σ by the definition, over the elements where mask is not 0.
+Tensor naive_softmax(const Tensor& x, const Tensor& mask) {
+  const int64_t n = x.size(-1), rows = x.shape().rows();
+  const auto keep = [&](int64_t r, int64_t i) { return !mask.defined() || mask.data()[r / (rows / mask.shape().rows()) * n + i] != 0; };
+  return tabulate(x.shape(), [&](int64_t at) {
+    const int64_t r = at / n;
+    real top = -std::numeric_limits<real>::infinity(), total = 0;
+    for (int64_t i = 0; i < n; ++i)
+      if (keep(r, i)) top = std::max(top, x.data()[r * n + i]);
+    for (int64_t i = 0; i < n; ++i)
+      if (keep(r, i)) total += std::exp(x.data()[r * n + i] - top);
+    return keep(r, at % n) ? std::exp(x.data()[at] - top) / total : 0;
+  });
+}
+#endif
+
+}  // namespace
+
+// dx = y (g - Σ g y). Saves y only; what the mask left out has y = 0 and so no gradient.
+Var softmax(const Var& input, const Tensor& mask) {
+  check(input.rank() >= 1, "softmax: needs an axis, not a scalar");
+  const Tensor x = input.value().contiguous();
+  const int64_t n = x.size(-1), rows = x.shape().rows();
+  int64_t share = 1;
+  Tensor m;
+  if (mask.defined()) {
+    m = mask.contiguous();
+    const int64_t mask_rows = mask.shape().rows();
+    check(mask.rank() >= 1 && mask.size(-1) == n && (mask_rows == rows || (mask_rows > 0 && rows % mask_rows == 0)),
+          "softmax: mask {} for {}", mask.shape(), x.shape());
+    share = mask_rows ? rows / mask_rows : 1;
+  }
+  Tensor y = Tensor::empty(x.shape());
+  each_row(x.shape(), [&, out = y.write()](int64_t r) {
+    kernels().softmax(n, out + r * n, x.data() + r * n, m.defined() ? m.data() + r / share * n : nullptr);
+  });
+  return record("softmax", y, {input}, [y = Saved(y), n](const Tensor& g, Sink in) {
+    real* dx = in.acc(0).write();
+    const real* py = y->data();
+    each_row(g.shape(), [&](int64_t r) { kernels().softmax_grad(n, dx + r * n, g.data() + r * n, py + r * n); });
+  });
+}
+OP_ROW(softmax, {.samples =
+                     [](Rng& rng) {
+                       std::vector<OpSample> samples;
+                       for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}, Shape{0, 3}})
+                         samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), [](const Var& x) { return softmax(x); },
+                                                       [](const Tensor& x) { return naive_softmax(x, {}); }));
+                       samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), [](const Var& x) { return softmax(x); },
+                                                     [](const Tensor& x) { return naive_softmax(x, {}); }));
+                       const Tensor mask = Tensor::from({2, 3}, {1, 0, 1, 0, 0, 0});
+                       samples.push_back({{Tensor::normal({2, 4, 3}, rng)},
+                                          [mask](std::span<const Var> in) { return softmax(in[0], mask); },
+                                          [mask](std::span<const Tensor> in) { return naive_softmax(in[0], mask); }});
+                       return samples;
+                     },
+                 .errors = {{[] { softmax(Tensor::zeros({2, 3}), Tensor::zeros({2, 4})); }, "softmax: mask [2, 4] for [2, 3]"},
+                            {[] { softmax(Tensor::scalar(1)); }, "softmax: needs an axis"}}});
+
+// dx = g - softmax(x) Σ g. Saves y only.
+Var log_softmax(const Var& input) {
+  check(input.rank() >= 1, "log_softmax: needs an axis, not a scalar");
+  const Tensor x = input.value().contiguous();
+  const int64_t n = x.size(-1);
+  Tensor y = Tensor::empty(x.shape());
+  each_row(x.shape(), [&, out = y.write()](int64_t r) {
+    const real total = kernels().log_sum_exp(n, x.data() + r * n);
+    kernels().binary(Binary::sub, n, out + r * n, x.data() + r * n, 1, &total, 0);
+  });
+  return record("log_softmax", y, {input}, [y = Saved(y), n](const Tensor& g, Sink in) {
+    real* dx = in.acc(0).write();
+    const real* py = y->data();
+    each_row(g.shape(), [&](int64_t r) { kernels().log_softmax_grad(n, dx + r * n, g.data() + r * n, py + r * n); });
+  });
+}
+OP_ROW(log_softmax, {.samples =
+                         [](Rng& rng) {
+                           std::vector<OpSample> samples;
+                           const auto reference = [](const Tensor& x) {
+                             const Tensor p = naive_softmax(x, {});
+                             return tabulate(x.shape(), [&](int64_t i) { return std::log(p.data()[i]); });
+                           };
+                           for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}})
+                             samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), log_softmax, reference));
+                           samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), log_softmax, reference));
+                           return samples;
+                         },
+                     .errors = {{[] { log_softmax(Tensor::scalar(1)); }, "log_softmax: needs an axis"}}});
+
+// With x̂ = (x - mean) rstd and h = g w: dx = rstd (h - mean(h) - x̂ mean(h x̂)), dw = Σ g x̂, db = Σ g.
+// Saves x, w and each row's mean and rstd.
+Var layer_norm(const Var& input, const Var& weight, const Var& bias, real eps) {
+  const Shape width = input.rank() ? Shape{input.size(-1)} : Shape{};
+  check(width.rank() == 1 && width[0] > 0 && weight.shape() == width && bias.shape() == width,
+        "layer_norm: input {}, weight {}, bias {}", input.shape(), weight.shape(), bias.shape());
+  const Tensor x = input.value().contiguous();
+  const int64_t n = width[0], rows = x.shape().rows();
+  Tensor y = Tensor::empty(x.shape()), stats = Tensor::empty({rows, 2});
+  each_row(x.shape(), [&, out = y.write(), s = stats.write()](int64_t r) {
+    kernels().layer_norm(n, out + r * n, x.data() + r * n, weight.value().data(), bias.value().data(), eps, s + 2 * r, s + 2 * r + 1);
+  });
+  return record("layer_norm", y, {input, weight, bias},
+                [x = Saved(x), weight = Saved(weight), stats = Saved(stats), n, rows](const Tensor& g, Sink in) {
+                  real* dx = in.needs(0) ? in.acc(0).write() : nullptr;
+                  // Rows are cut into fixed blocks with a partial dw and db each, added in order.
+                  constexpr int64_t block = 256;
+                  const int64_t blocks = (rows + block - 1) / block;
+                  Tensor partial = Tensor::zeros({blocks, 2, n});
+                  parallel_for(rows, block, [&, sums = partial.write(), px = x->data(), pw = weight->data(), s = stats->data()](
+                                                int64_t begin, int64_t end) {
+                    real *dw = sums + begin / block * 2 * n, *db = dw + n;
+                    for (int64_t r = begin; r < end; ++r)
+                      kernels().layer_norm_grad(n, dx ? dx + r * n : nullptr, dw, db, g.data() + r * n, px + r * n, pw, s[2 * r], s[2 * r + 1]);
+                  });
+                  const Tensor total = sum_axis(partial, 0);
+                  for (int i : {0, 1})
+                    if (in.needs(1 + i)) in.add(1 + i, total.slice(1, i, i + 1).reshape({n}));
+                });
+}
+OP_ROW(layer_norm,
+       {.samples =
+            [](Rng& rng) {
+              std::vector<OpSample> samples;
+              const auto apply = [](std::span<const Var> in) { return layer_norm(in[0], in[1], in[2]); };
+              const auto reference = [](std::span<const Tensor> in) {
+                const int64_t n = in[0].size(-1);
+                return tabulate(in[0].shape(), [&](int64_t at) {
+                  const real* x = in[0].data() + at / n * n;
+                  real mean = 0, var = 0;
+                  for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<real>(n);
+                  for (int64_t i = 0; i < n; ++i) var += (x[i] - mean) * (x[i] - mean) / static_cast<real>(n);
+                  return (x[at % n] - mean) / std::sqrt(var + real{1e-5}) * in[1].data()[at % n] + in[2].data()[at % n];
+                });
+              };
+              for (const auto& [shape, size] : {std::pair<Shape, double>{{4, 3, 10}, 1}, {{2, 19}, 80}, {{0, 3}, 1}, {{600, 2}, 1}}) {
+                const Shape width{shape[-1]};
+                samples.push_back({{Tensor::normal(shape, rng, size), Tensor::normal(width, rng), Tensor::normal(width, rng)}, apply, reference});
+              }
+              return samples;
+            },
+        .errors = {{[] { layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({4}), Tensor::zeros({3})); },
+                    "layer_norm: input [2, 3], weight [4], bias [3]"}}});
+
+// dx = (g - y Σ g y) / |x|. Saves y and each row's 1 / max(|x|, eps); below eps the length is a constant: dx = g / eps.
+Var normalize(const Var& input, real eps) {
+  check(input.rank() >= 1, "normalize: needs an axis, not a scalar");
+  const Tensor x = input.value().contiguous();
+  const int64_t n = x.size(-1);
+  Tensor y = Tensor::empty(x.shape()), inverse = Tensor::empty({x.shape().rows()});
+  each_row(x.shape(), [&, out = y.write(), inv = inverse.write()](int64_t r) {
+    const real* row = x.data() + r * n;
+    inv[r] = 1 / std::max(std::sqrt(kernels().dot(n, row, row)), eps);
+    kernels().binary(Binary::mul, n, out + r * n, row, 1, inv + r, 0);
+  });
+  return record("normalize", y, {input}, [y = Saved(y), inverse = Saved(inverse), n, eps](const Tensor& g, Sink in) {
+    real* dx = in.acc(0).write();
+    const real *py = y->data(), *inv = inverse->data();
+    each_row(g.shape(), [&](int64_t r) {
+      const real s = inv[r] < 1 / eps ? kernels().dot(n, g.data() + r * n, py + r * n) : 0;
+      kernels().axpy(n, inv[r], g.data() + r * n, dx + r * n);
+      kernels().axpy(n, -inv[r] * s, py + r * n, dx + r * n);
+    });
+  });
+}
+OP_ROW(normalize, {.samples =
+                       [](Rng& rng) {
+                         std::vector<OpSample> samples;
+                         for (const Shape& shape : {Shape{4, 6}, Shape{3, 1}, Shape{17}, Shape{0, 2}, Shape{2, 0}})
+                           samples.push_back(rows_sample(Tensor::normal(shape, rng, 80), [](const Var& x) { return normalize(x); },
+                                                         [](const Tensor& x) {
+                                                           const int64_t n = x.size(-1);
+                                                           return tabulate(x.shape(), [&](int64_t at) {
+                                                             real s = 0;
+                                                             for (int64_t i = 0; i < n; ++i) s += std::pow(x.data()[at / n * n + i], 2);
+                                                             return x.data()[at] / std::sqrt(s);
+                                                           });
+                                                         }));
+                         samples.push_back({{Tensor::zeros({2, 3})}, [](std::span<const Var> in) { return normalize(in[0], 0.5); }});
+                         return samples;
+                       },
+                   .errors = {{[] { normalize(Tensor::scalar(1)); }, "normalize: needs an axis"}}});
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,159 @@
+// Var: a tensor and its place in the graph. record(): how an op adds itself. Sink: how its backward hands gradients on.
+// No double backward: backward formulas are plain tensor code.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+struct Node;
+class Sink;
+/// Receives the gradient of the op's output and hands on those of its inputs.
+using Backward = std::function<void(const Tensor& g, Sink in)>;
+
+/// Reference-counted pointer to a Node. Dropping the last one frees a chain of any length without recursion.
+class NodePtr {
+ public:
+  NodePtr() = default;
+  explicit NodePtr(Node* node);  // takes over one reference
+  NodePtr(const NodePtr& p);
+  NodePtr(NodePtr&& p) noexcept : node_(std::exchange(p.node_, nullptr)) {}
+  NodePtr& operator=(NodePtr p) noexcept {
+    std::swap(node_, p.node_);
+    return *this;
+  }
+  ~NodePtr();
+  Node* get() const { return node_; }
+  Node* operator->() const { return node_; }
+  explicit operator bool() const { return node_ != nullptr; }
+
+ private:
+  friend struct Node;
+  Node* node_ = nullptr;
+};
+
+/// A part of the gradient of a table: rows[i] belongs to table row ids[i]. Ids may repeat.
+struct RowGradient {
+  Ids ids;
+  Tensor rows;  ///< [ids.numel(), width]
+};
+
+/// One op's output (or a leaf) as backward sees it. It does not hold the value: only what backward captured stays alive.
+struct Node {
+  Node(const char* op_name, const Shape& value_shape);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const char* op;
+  uint64_t sequence;  ///< creation number: backward runs in descending order
+  Shape shape;
+  std::vector<NodePtr> parents;  ///< null where no gradient is wanted
+  Backward backward;
+  Tensor grad;
+  std::vector<RowGradient> row_grads;  ///< leaves with row_gradient only
+  bool leaf = false;
+  bool row_gradient = false;
+  bool released = false;  ///< backward has passed: the captures are gone
+  uint64_t mark = 0;      ///< last backward that visited it
+  std::string name;       ///< of a parameter, for messages
+  std::atomic<int32_t> references{1};
+
+  static std::atomic<int64_t> alive;  ///< nodes in existence, for leak tests
+};
+
+class Var {
+ public:
+  Var() = default;
+  /// A constant.
+  Var(Tensor value) : value_(std::move(value)) {}  // NOLINT: constants mix freely with variables
+  Var(Tensor value, NodePtr node) : value_(std::move(value)), node_(std::move(node)) {}
+  /// A differentiable leaf. With `row_gradient`, lookups leave RowGradients instead of a dense gradient.
+  static Var leaf(Tensor value, bool row_gradient = false);
+
+  bool defined() const { return value_.defined(); }
+  const Tensor& value() const { return value_; }
+  /// The value for writing; counted, so that a backward that had saved it notices.
+  Tensor& mutable_value() { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  int64_t size(int axis) const { return value_.size(axis); }
+  int rank() const { return value_.rank(); }
+  bool needs_grad() const { return static_cast<bool>(node_); }
+  /// The dense gradient of a leaf; undefined before the first backward.
+  const Tensor& grad() const;
+  const NodePtr& node() const { return node_; }
+
+ private:
+  Tensor value_;
+  NodePtr node_;
+};
+
+/// A tensor kept for backward together with its version; reading it after somebody wrote to it throws Error.
+class Saved {
+ public:
+  explicit Saved(const Tensor& t) : tensor_(t), version_(t.version()) {}
+  explicit Saved(const Var& v) : Saved(v.value()) {}
+  const Tensor& get() const;
+  const Tensor& operator*() const { return get(); }
+  const Tensor* operator->() const { return &get(); }
+
+ private:
+  Tensor tensor_;
+  int64_t version_;
+};
+
+/// Where backward adds the gradients of an op's inputs.
+class Sink {
+ public:
+  explicit Sink(Node& node) : node_(node) {}
+  /// True if input `i` wants a gradient; the calls below do nothing useful otherwise.
+  bool needs(int i) const { return static_cast<bool>(node_.parents[i]); }
+  /// Adds g to input i's gradient; what broadcasting had repeated is summed away here.
+  void add(int i, Tensor g);
+  /// Input i's gradient for adding in place; zeros at first.
+  Tensor& acc(int i);
+  /// Like acc, but not initialised the first time: returns {gradient, whether to add}.
+  std::pair<Tensor&, bool> out(int i);
+  /// Adds rows[k] to row ids[k] of input i's gradient.
+  void rows(int i, const Ids& ids, const Tensor& rows);
+
+ private:
+  Node& node_;
+};
+
+/// The output `y` of op `op` as a Var. `backward` captures what it needs (Saved tensors, sizes), never a Var. A constant
+/// if gradients are off or no input needs one.
+Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward);
+inline Var record(const char* op, Tensor y, std::initializer_list<Var> inputs, Backward backward) {
+  return record(op, std::move(y), std::span<const Var>(inputs.begin(), inputs.size()), std::move(backward));
+}
+
+/// Gradients of a scalar with respect to every leaf below it, added to the leaves. The graph is freed; a second call
+/// throws Error.
+void backward(const Var& loss);
+/// The same from any output with its upstream gradient.
+void backward(const Var& output, const Tensor& upstream);
+
+/// False inside a NoGrad of this thread.
+bool grad_enabled();
+/// While alive, ops of this thread record nothing.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION
