@@ -52,6 +52,8 @@ Var mean(const Var& x, int axis);
 // Products (ops_matmul.cpp)
 /// [..., m, k] x [..., k, n] -> [..., m, n]; an operand without batch axes serves every batch entry.
 Var matmul(const Var& a, const Var& b);
+/// a bᵀ over the last two axes: [..., m, k] x [..., n, k] -> [..., m, n]
+Var matmul_transposed(const Var& a, const Var& b);
 /// x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
@@ -72,6 +74,11 @@ Var embedding(const Var& table, const Ids& ids);
 Var embedding_bag(const Var& table, const Ids& ids, const Ids& start);
 /// Σ_c gamma[n, c] · tables[c][ids[c][n], :] -> [n, d]: fusion of channel vectors that stand in tables (paper §3.3.1).
 Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids);
+
+// Attention (ops_attention.cpp)
+/// Multi-head self-attention on packed projections: qkv [B, T, 3 d] = [Q | K | V], heads of width d / heads -> [B, T, d].
+/// `mask` [B, T] (undefined: all) says with 0 which keys take no part.
+Var self_attention(const Var& qkv, int64_t heads, const Tensor& mask = {});
 
 // Losses (ops_loss.cpp)
 /// Mean of -log softmax(logits)[target] over rows; logits [N, C]. Rows with target -1 take no part.

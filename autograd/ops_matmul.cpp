@@ -63,6 +63,34 @@ OP_ROW(matmul, {.samples =
                            {[] { matmul(Var(Tensor::zeros({2, 3, 4})), Tensor::zeros({3, 4, 6})); }, "matmul: batch axes differ"},
                            {[] { matmul(Var(Tensor::zeros({4})), Tensor::zeros({4, 6})); }, "matmul: needs matrices"}}});
 
+// y = a bᵀ:  da = g b,  db = gᵀ a. Saves a and b.
+Var matmul_transposed(const Var& a, const Var& b) {
+  check(b.rank() >= 2, "matmul_transposed: needs matrices: {} x {}", a.shape(), b.shape());
+  return record("matmul_transposed", matmul(a.value(), b.value().transpose()), {a, b},
+                [a = Saved(a), b = Saved(b)](const Tensor& g, Sink in) {
+                  if (in.needs(0)) {
+                    auto [da, add] = in.out(0);
+                    matmul_into(da, g, *b, add);
+                  }
+                  if (in.needs(1)) {
+                    auto [db, add] = in.out(1);
+                    matmul_into(db, g.transpose(), *a, add);
+                  }
+                });
+}
+OP_ROW(matmul_transposed,
+       {.samples =
+            [](Rng& rng) {
+              std::vector<OpSample> samples;
+              for (const auto& [a, b] : {std::pair<Shape, Shape>{{5, 3}, {4, 3}}, {{2, 3, 5}, {2, 4, 5}}, {{2, 3, 5}, {4, 5}}, {{3, 5}, {2, 4, 5}}, {{1, 1}, {1, 1}}, {{0, 4}, {2, 4}}})
+                samples.push_back({{Tensor::normal(a, rng), Tensor::normal(b, rng)},
+                                   [](std::span<const Var> in) { return matmul_transposed(in[0], in[1]); },
+                                   [](std::span<const Tensor> in) { return naive_matmul(in[0], in[1].transpose().contiguous()); }});
+              return samples;
+            },
+        .errors = {{[] { matmul_transposed(Tensor::zeros({3, 4}), Tensor::zeros({5, 6})); }, "matmul: inner sizes differ: [3, 4] x [6, 5]"},
+                   {[] { matmul_transposed(Tensor::zeros({3, 4}), Tensor::zeros({4})); }, "matmul_transposed: needs matrices"}}});
+
 // y = x Wᵀ + b:  dx = g W,  dW = gᵀ x,  db = Σ g. Saves x and W.
 Var linear(const Var& x, const Var& weight, const Var& bias) {
   check(weight.rank() == 2 && x.rank() >= 1 && x.size(-1) == weight.size(1), "linear: input {} for a weight {}", x.shape(),

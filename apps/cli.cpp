@@ -1,0 +1,121 @@
+#include "apps/cli.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+#include "tensor/parallel.h"
+
+namespace seminar {
+
+template <class S>
+void SettingsFlags::add_all(CLI::App& command, S& settings) {
+  settings.visit([&](const SettingInfo& s, auto& value) {
+    const std::string choices = s.choices.empty() ? "" : fmt::format(": {}", fmt::join(s.choices, ", "));
+    options_[s.name] = command.add_option(fmt::format("--{}", s.name), value, s.help + choices)->capture_default_str();
+  });
+}
+
+void SettingsFlags::add(CLI::App& command, bool with_model) {
+  command.add_option("--config", config_, "TOML file with any of these settings by name; flags win");
+  if (with_model) add_all(command, model);
+  add_all(command, run);
+}
+
+void SettingsFlags::apply() {
+  if (!config_.empty()) {
+    const toml::parse_result parsed = [&] {
+      try {
+        return toml::parse(read_file(config_, uint64_t{1} << 24));
+      } catch (const toml::parse_error& e) {
+        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, e.description());
+      }
+    }();
+    for (const auto& [key, node] : parsed) {
+      const std::string name(key.str());
+      check(options_.count(name) != 0, "{}:{}: unknown setting: '{}'", config_, key.source().begin.line, name);
+      if (options_[name]->count() > 0) continue;
+      const auto read = [&, &item = node](const SettingInfo& s, auto& value) {
+        if (s.name != name) return;
+        const auto found = item.template value<std::remove_reference_t<decltype(value)>>();
+        check(found.has_value(), "{}:{}: '{}': wrong type", config_, key.source().begin.line, name);
+        value = *found;
+      };
+      model.visit(read);
+      run.visit(read);
+    }
+  }
+  check_settings(model);
+  check_settings(run);
+  if (run.threads > 0) set_threads(static_cast<int>(run.threads));
+}
+
+Progress::Progress(std::string label, std::string unit)
+    : label_(std::move(label)), unit_(std::move(unit)), terminal_(isatty(STDERR_FILENO) != 0), begin_(std::chrono::steady_clock::now()), last_(begin_) {}
+
+Progress::~Progress() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+}
+
+double Progress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+void Progress::update(int64_t done, int64_t total, int64_t units, const std::string& text) {
+  const auto now = std::chrono::steady_clock::now();
+  const double gap = std::chrono::duration<double>(now - last_).count();
+  if (gap < (terminal_ ? 0.1 : 10) && done < total) return;
+  last_ = now;
+  const double spent = seconds(), left = done > 0 ? spent * static_cast<double>(total - done) / static_cast<double>(done) : 0;
+  const std::string figures = fmt::format("{}/{}  {:.0f} {}/s  {}  {} left", done, total, static_cast<double>(units) / std::max(spent, 1e-9),
+                                          unit_, text, duration(left));
+  if (!terminal_) {
+    fmt::print(stderr, "{}  {}\n", label_, figures);
+    return;
+  }
+  winsize size{};
+  const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  const int width = std::max(0, std::min(30, columns - static_cast<int>(label_.size() + figures.size()) - 6));
+  const int full = static_cast<int>(static_cast<double>(width) * static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)));
+  const std::string line = fmt::format("{}  [{:#<{}}{:.<{}}]  {}", label_, "", full, "", width - full, figures);
+  fmt::print(stderr, "\r\x1b[K{}", line.substr(0, static_cast<std::size_t>(columns - 1)));
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void Progress::note(const std::string& line) {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  fmt::print(stderr, "{}\n", line);
+  drawn_ = false;
+}
+
+namespace {
+volatile std::sig_atomic_t signal_seen = 0;
+extern "C" void on_signal(int number) {
+  if (signal_seen != 0) _exit(128 + number);
+  signal_seen = number;
+}
+}  // namespace
+
+void install_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool interrupted() { return signal_seen != 0; }
+int interrupt_exit_code() { return 128 + signal_seen; }
+
+std::string duration(double seconds) {
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const int64_t whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace seminar

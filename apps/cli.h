@@ -1,0 +1,68 @@
+// What the subcommands share: settings as flags and TOML, progress, interruption, loading.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "seminar/settings.h"
+
+namespace seminar {
+
+/// Model and run settings of a subcommand: one flag each, and `--config FILE` (TOML) with the same names. Flags win.
+class SettingsFlags {
+ public:
+  ModelSettings model;
+  RunSettings run;
+  /// Adds the flags; without `with_model` only those of the run.
+  void add(CLI::App& command, bool with_model);
+  /// Reads the config file, checks all values and sets the number of threads. Call first in the command's callback.
+  void apply();
+
+ private:
+  template <class S>
+  void add_all(CLI::App& command, S& settings);
+  std::map<std::string, CLI::Option*> options_;
+  std::string config_;
+};
+
+/// Progress of long work on stderr: a bar with rate and remaining time on a terminal, a plain line now and then elsewhere.
+class Progress {
+ public:
+  Progress(std::string label, std::string unit);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  /// `done` of `total` steps, `units` processed so far, and a short text such as the loss.
+  void update(int64_t done, int64_t total, int64_t units, const std::string& text);
+  /// A line of its own above the bar.
+  void note(const std::string& line);
+  double seconds() const;
+
+ private:
+  std::string label_, unit_;
+  bool terminal_, drawn_ = false;
+  std::chrono::steady_clock::time_point begin_, last_;
+};
+
+/// After install_interrupt(), true once Ctrl-C or SIGTERM came; a second one ends the program at once.
+void install_interrupt();
+bool interrupted();
+/// 130 or 143, by the signal that came.
+int interrupt_exit_code();
+
+/// Seconds as "1 min 05 s" or "3.2 s".
+std::string duration(double seconds);
+
+// The subcommands, one file each.
+void add_data_command(CLI::App& app);
+void add_train_commands(CLI::App& app);
+void add_eval_command(CLI::App& app);
+void add_inspect_command(CLI::App& app);
+void add_demo_command(CLI::App& app);
+
+/// Thrown by a command that was interrupted and has saved its work.
+struct Interrupted {};
+
+}  // namespace seminar

@@ -1,0 +1,56 @@
+// seminar eval
+#include <fmt/format.h>
+
+#include "apps/cli.h"
+#include "seminar/evaluate.h"
+#include "seminar/model_file.h"
+#include "tensor/file.h"
+
+namespace seminar {
+namespace {
+
+struct EvalArguments {
+  std::string data, model, json;
+  bool valid = false, show_query = false;
+  int64_t negatives = 99;
+  SettingsFlags flags;
+};
+
+void run(EvalArguments& a) {
+  a.flags.apply();
+  check(a.negatives >= 1, "--candidates-negatives: must be at least 1: {}", a.negatives);
+  if (!a.json.empty() && a.json != "-") check_writable(a.json);
+  const Dataset data = Dataset::open(a.data);
+  const EvaluationOptions options{a.valid ? Split::valid : Split::test, a.negatives, a.show_query};
+  RankingMetrics m;
+  if (a.model == "popularity") {
+    m = evaluate_popularity(data, a.flags.run, options);
+  } else {
+    m = evaluate(*load_model(a.model, data), data, a.flags.run, options);
+  }
+  const std::string json = metrics_json(a.model, m);
+  if (a.json == "-") {
+    fmt::print("{}\n", json);
+    return;
+  }
+  if (!a.json.empty()) write_file(a.json, json + "\n");
+  fmt::print("{} users, {} candidates each, {}\n", m.users, m.candidates, a.show_query ? "target query shown" : "target query hidden");
+  fmt::print("NDCG@5 {:.4f}  @10 {:.4f}  @50 {:.4f}  HR@10 {:.4f}  MRR {:.4f}  AUC {:.4f}\n", m.ndcg5, m.ndcg10, m.ndcg50, m.hr10, m.mrr, m.auc);
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  auto a = std::make_shared<EvalArguments>();
+  CLI::App* command = app.add_subcommand("eval", "Rank every user's held-out action among sampled negatives");
+  command->add_option("--data", a->data, "data set folder")->required();
+  command->add_option("--model", a->model, "model file, or 'popularity'")->required();
+  command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
+  command->add_flag("--valid", a->valid, "the validation actions instead of the test actions");
+  command->add_flag("--show-query", a->show_query, "candidates share the target's query, as in search");
+  command->add_option("--candidates-negatives", a->negatives, "sampled negatives a user")->capture_default_str();
+  a->flags.add(*command, false);
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace seminar

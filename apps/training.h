@@ -1,0 +1,14 @@
+// Training with progress and interruption, as the train commands and the demo do it.
+#pragma once
+
+#include <string>
+
+#include "seminar/trainer.h"
+
+namespace seminar {
+
+/// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C saves
+/// the model so far to `save_as` and throws Interrupted.
+TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run, const std::string& save_as);
+
+}  // namespace seminar

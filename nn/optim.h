@@ -1,0 +1,57 @@
+// Optimizers, gradient clipping and learning-rate schedules.
+#pragma once
+
+#include <vector>
+
+#include "nn/module.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+struct AdamOptions {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  /// Decoupled, as in AdamW: p -= lr · weight_decay · p.
+  double weight_decay = 0;
+};
+
+/// Adam and AdamW. Parameters with row gradients are updated only in the rows that were read (as PyTorch's SparseAdam);
+/// their other rows do not move, by momentum or decay.
+class Adam {
+ public:
+  Adam(Params params, const AdamOptions& options);
+  /// One update from the gradients at hand; parameters without a gradient stay. Gradients are cleared.
+  void step();
+  void set_lr(double lr) { options_.lr = lr; }
+  int64_t steps() const { return steps_; }
+
+ private:
+  struct Moments {
+    Tensor m, v;
+  };
+  Params params_;
+  std::vector<Moments> moments_;
+  AdamOptions options_;
+  int64_t steps_ = 0;
+};
+
+/// p -= lr · u with u = momentum · u + g.
+class Sgd {
+ public:
+  Sgd(Params params, double lr, double momentum = 0);
+  /// One update from the gradients at hand (row gradients are made dense). Gradients are cleared.
+  void step();
+
+ private:
+  Params params_;
+  std::vector<Tensor> velocity_;
+  double lr_, momentum_;
+};
+
+/// Drops all gradients.
+void zero_grad(const Params& params);
+/// Scales all gradients so that their joint length is at most `max_norm`; returns the length before.
+double clip_grad_norm(const Params& params, double max_norm);
+
+/// Linear warm-up over `warmup` steps, then a cosine from 1 down to 0 at `total`: the factor for step `step` (from 0).
+double cosine_schedule(int64_t step, int64_t warmup, int64_t total);
+
+}  // namespace seminar::inline SEMINAR_PRECISION

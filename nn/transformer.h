@@ -1,0 +1,41 @@
+// The Transformer encoder: pre-norm blocks with padding mask and learned positions.
+#pragma once
+
+#include "nn/layers.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+/// x + Attention(LN(x)), then x + W2 GELU(W1 LN(x)).
+struct TransformerBlock {
+  int64_t heads;
+  LayerNorm norm1, norm2;
+  Linear in_proj, out_proj, linear1, linear2;
+  TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng);
+  /// x [B, T, width], mask [B, T] (0: padding) -> [B, T, width]; rows of padding hold numbers nobody should read.
+  Var operator()(const Var& x, const Tensor& mask, const Mode& mode) const;
+  void visit(auto&& f) const {
+    f("norm1", norm1);
+    f("in_proj", in_proj);
+    f("out_proj", out_proj);
+    f("norm2", norm2);
+    f("linear1", linear1);
+    f("linear2", linear2);
+  }
+};
+
+/// Token embeddings + positions, blocks, final norm, mean over real tokens.
+struct TransformerEncoder {
+  Param positions;  ///< [max_length, width]
+  std::vector<TransformerBlock> blocks;
+  LayerNorm norm;
+  TransformerEncoder(int64_t width, int64_t heads, int64_t depth, int64_t max_length, Rng rng);
+  /// tokens [B, T, width] with T ≤ max_length, mask [B, T] -> pooled [B, width]; all padding gives zeros.
+  Var operator()(const Var& tokens, const Tensor& mask, const Mode& mode) const;
+  void visit(auto&& f) const {
+    f("positions", positions);
+    f("blocks", blocks);
+    f("norm", norm);
+  }
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,25 @@
+// Leave-one-out evaluation: every user's held-out action among sampled negatives.
+#pragma once
+
+#include "seminar/metrics.h"
+#include "seminar/model.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+struct EvaluationOptions {
+  Split split = Split::test;
+  int64_t negatives = 99;
+  bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)
+};
+
+/// Metrics of a model on the held-out targets. Validation and test negatives are drawn apart, both from run.seed; every
+/// model sees the same ones. Throws Error if nobody has a held-out action.
+RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+
+/// The same candidates ranked by how often training targets and histories hold them (held-out actions do not count).
+RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+
+/// The metrics as a JSON object: {"model":…, "users":…, "candidates":…, "metrics":{…}}.
+std::string metrics_json(const std::string& model, const RankingMetrics& metrics);
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,58 @@
+// What the trainer and the evaluation know of a model.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "seminar/data/batch.h"
+#include "seminar/encoders.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+/// A named part of a loss, for the log.
+struct LossPart {
+  const char* name;
+  double value;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// "psu", "seminar" or "mean_pool": the kind stored in model files.
+  virtual const char* kind() const = 0;
+  virtual Params params() const = 0;
+  /// The training loss of a batch, a scalar; its parts go to `parts` if that is not null.
+  virtual Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const = 0;
+  /// Scores [B, T] of a batch's candidates, higher is better. Records no graph.
+  virtual Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const = 0;
+  const ModelSettings& settings() const { return settings_; }
+
+ protected:
+  explicit Model(const ModelSettings& settings) : settings_(settings) {}
+  ModelSettings settings_;
+};
+
+/// A batch as the models see it: channels of its distinct items and queries, fused targets and histories.
+struct FusedBatch {
+  Channels channels;
+  Var targets;  ///< [B, T, d]
+  Var history;  ///< [B, L, d]
+};
+/// Fuses the batch's pairs from the given channels.
+FusedBatch fuse_batch(const Fusion& fusion, Channels channels, const Batch& batch);
+
+/// Embeddings of a behaviour's age: how many behaviours ago, by powers of √2. Added to the keys of an attention.
+struct AgeEmbedding {
+  std::optional<Param> table;  ///< [ages, d]; absent if the model has no position information
+  AgeEmbedding(const ModelSettings& settings);
+  /// Adds the vectors of ages (≥ 1) to keys [..., d]; ages in the keys' order.
+  Var operator()(const Var& keys, const std::vector<int32_t>& ages) const;
+  void visit(auto&& f) const { f("table", table); }
+};
+/// Ages of the behaviours of a batch [B * L]: 1 for the one just before the target; 1 for padding too.
+std::vector<int32_t> behaviour_ages(const Batch& batch);
+
+/// Labels [B, T] of a batch: 1 for the first candidate.
+Tensor candidate_labels(const Batch& batch);
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,45 @@
+// SEMINAR as fine-tuned (paper §3.3.2): encoders and fusion restored from the PSU, GSU, ESU and the CTR head.
+#pragma once
+
+#include "seminar/esu.h"
+#include "seminar/psu.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+class SeminarModel : public Model {
+ public:
+  SeminarModel(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
+  const char* kind() const override { return "seminar"; }
+  Params params() const override { return parameters(*this); }
+  /// Cross entropy of ŷ and of the GSU's own prediction (weight gsu_weight).
+  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const override;
+  Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
+  /// The behaviours that the GSU keeps for the batch's candidates.
+  Retrieved retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const;
+  /// Takes over what pretraining learned: encoders, fusion, ages, head, and the attention for both units.
+  void restore(const Psu& psu);
+
+  void visit(auto&& f) const {
+    f("encoders", encoders);
+    f("fusion", fusion);
+    f("gsu", gsu);
+    f("esu", esu);
+    f("head", head);
+  }
+
+  Encoders encoders;
+  Fusion fusion;
+  Gsu gsu;
+  Esu esu;
+  Head head;
+
+ private:
+  struct Forward {
+    FusedBatch fused;
+    Var gsu_scores, logits;
+    Retrieved retrieved;
+  };
+  Forward forward(const Dataset& data, const Batch& batch, int64_t k, const Mode& mode) const;
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,62 @@
+#include "seminar/settings.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "tensor/error.h"
+
+namespace seminar {
+namespace {
+
+template <class S>
+void check_all(S& settings) {
+  settings.visit([](const SettingInfo& s, auto& value) {
+    using T = std::remove_reference_t<decltype(value)>;
+    if constexpr (std::is_same_v<T, std::string>) {
+      check(std::find(s.choices.begin(), s.choices.end(), value) != s.choices.end(), "--{}: must be one of {}: '{}'", s.name,
+            fmt::join(s.choices, ", "), value);
+    } else {
+      check(static_cast<double>(value) >= s.low && static_cast<double>(value) <= s.high, "--{}: must be from {} to {}: {}", s.name,
+            s.low, s.high, value);
+    }
+  });
+}
+
+template <class S>
+std::string to_json(S& settings) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  settings.visit([&](const SettingInfo& s, auto& value) { json[s.name] = value; });
+  return json.dump();
+}
+
+}  // namespace
+
+void check_settings(ModelSettings& settings) {
+  check_all(settings);
+  check(settings.dim % settings.text_heads == 0, "--text-heads: must divide --dim {}: {}", settings.dim, settings.text_heads);
+}
+void check_settings(RunSettings& settings) { check_all(settings); }
+std::string settings_json(ModelSettings& settings) { return to_json(settings); }
+std::string settings_json(RunSettings& settings) { return to_json(settings); }
+
+ModelSettings model_settings_from_json(const std::string& text, const std::string& where) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  check(json.is_object(), "{}: settings are not a JSON object", where);
+  ModelSettings settings;
+  std::size_t found = 0;
+  settings.visit([&](const SettingInfo& s, auto& value) {
+    using T = std::remove_reference_t<decltype(value)>;
+    const auto it = json.find(s.name);
+    check(it != json.end(), "{}: setting missing: '{}'", where, s.name);
+    const bool fits = std::is_same_v<T, std::string> ? it->is_string() : std::is_same_v<T, double> ? it->is_number() : it->is_number_integer();
+    check(fits, "{}: setting '{}' has the wrong type", where, s.name);
+    value = it->get<T>();
+    ++found;
+  });
+  check(found == json.size(), "{}: {} unknown settings", where, json.size() - found);
+  check_settings(settings);
+  return settings;
+}
+
+}  // namespace seminar

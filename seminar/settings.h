@@ -1,0 +1,93 @@
+// All settings, each listed once: flags, TOML names, --help, the printed table and the model file's header come from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace seminar {
+
+/// What a setting may be, for --help and for checking.
+struct SettingInfo {
+  const char* name;  ///< as in --name and in TOML
+  const char* help;
+  double low = 0, high = 0;         ///< range of a number
+  std::vector<std::string> choices; ///< of a text
+};
+
+/// What shapes the model: stored with it, and needed to read it again.
+struct ModelSettings {
+  int64_t dim = 64;
+  int64_t heads = 4;
+  std::string text = "transformer";
+  int64_t text_layers = 1;
+  int64_t text_heads = 4;
+  int64_t text_length = 12;
+  std::string fusion = "lambda";
+  double lambda = 0.5;
+  int64_t hidden = 64;
+  int64_t ages = 16;
+
+  void visit(auto&& f) {
+    f(SettingInfo{"dim", "width d of every channel", 4, 1024, {}}, dim);
+    f(SettingInfo{"heads", "attention heads H, each d wide", 1, 64, {}}, heads);
+    f(SettingInfo{"text", "text encoder", 0, 0, {"transformer", "bag"}}, text);
+    f(SettingInfo{"text-layers", "blocks of the text Transformer", 1, 48, {}}, text_layers);
+    f(SettingInfo{"text-heads", "heads of the text Transformer", 1, 64, {}}, text_heads);
+    f(SettingInfo{"text-length", "words of a text that are read", 1, 512, {}}, text_length);
+    f(SettingInfo{"fusion", "channel weights: fixed lambda for the query, or a gate on the pair", 0, 0, {"lambda", "gate"}}, fusion);
+    f(SettingInfo{"lambda", "weight of the query channel with --fusion lambda", 0, 1, {}}, lambda);
+    f(SettingInfo{"hidden", "width of the hidden layer of the heads", 1, 4096, {}}, hidden);
+    f(SettingInfo{"ages", "embeddings of a behaviour's age, by powers of √2 (0: no position information)", 0, 64, {}}, ages);
+  }
+};
+
+/// How a model is trained and evaluated.
+struct RunSettings {
+  int64_t seed = 42;
+  int64_t threads = 0;
+  int64_t history = 200;
+  int64_t k = 50;
+  int64_t batch = 256;
+  int64_t epochs = 2;
+  double lr = 1e-3;
+  int64_t negatives = 4;
+  int64_t targets = 100;
+  double hide_query = 0.5;
+  double dropout = 0.1;
+  double align_weight = 0.1;
+  double relevance_weight = 1.0;
+  double gsu_weight = 1.0;
+  int64_t chunks = 5;
+  double weight_decay = 0;
+
+  void visit(auto&& f) {
+    f(SettingInfo{"seed", "seed of every random draw", 0, 9e15, {}}, seed);
+    f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}}, threads);
+    f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}}, history);
+    f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}}, k);
+    f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);
+    f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
+    f(SettingInfo{"lr", "Adam's learning rate", 0, 10, {}}, lr);
+    f(SettingInfo{"negatives", "sampled negatives a target", 1, 1000, {}}, negatives);
+    f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-1)", 0, 1000000, {}}, targets);
+    f(SettingInfo{"hide-query", "share of training targets whose query is hidden", 0, 1, {}}, hide_query);
+    f(SettingInfo{"dropout", "dropout in encoders and heads", 0, 0.95, {}}, dropout);
+    f(SettingInfo{"align-weight", "weight of the alignment loss", 0, 100, {}}, align_weight);
+    f(SettingInfo{"relevance-weight", "weight of the query-item loss", 0, 100, {}}, relevance_weight);
+    f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
+    f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
+    f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
+  }
+};
+
+/// Throws Error `--name: must be …: value` for the first setting outside its range or choices.
+void check_settings(ModelSettings& settings);
+void check_settings(RunSettings& settings);
+/// The settings as a JSON object, in order.
+std::string settings_json(ModelSettings& settings);
+std::string settings_json(RunSettings& settings);
+/// Reads what settings_json wrote; throws Error naming `where` for unknown or missing names and wrong types.
+ModelSettings model_settings_from_json(const std::string& text, const std::string& where);
+
+}  // namespace seminar
