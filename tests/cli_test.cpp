@@ -1,0 +1,174 @@
+// The program as its users meet it: commands, exit codes, messages, files. SEMINAR_BINARY is the program under test.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/tiny_data.h"
+
+using namespace seminar;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Output {
+  int code;
+  std::string out, err;
+};
+
+// Runs the program with `arguments` through the shell.
+Output run(const std::string& arguments) {
+  const TemporaryFolder folder;
+  const std::string command = fmt::format("{} {} 2>'{}'", SEMINAR_BINARY, arguments, folder / "err");
+  Output result;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe);
+  std::array<char, 4096> buffer;
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.err = read_file(folder / "err");
+  return result;
+}
+
+// Exit code 2, nothing on standard output, one line on standard error that holds `message`.
+void check_refused(const std::string& arguments, const std::string& message) {
+  CAPTURE(arguments);
+  const Output o = run(arguments);
+  CAPTURE(o.err);
+  CHECK(o.code == 2);
+  CHECK(o.out.empty());
+  CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);
+  CHECK(o.err.find(message) != std::string::npos);
+}
+
+// A MovieLens folder of 8 users and 40 movies.
+void write_movielens(const std::string& dir) {
+  fs::create_directories(dir);
+  std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n", tags = "userId,movieId,tag,timestamp\n";
+  for (int m = 1; m <= 40; ++m) movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
+  for (int u = 1; u <= 8; ++u)
+    for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 4) % 40, 1000 + p);
+  tags += "1,4,funny,1003\n";
+  write_file(dir + "/movies.csv", movies);
+  write_file(dir + "/ratings.csv", ratings);
+  write_file(dir + "/tags.csv", tags);
+}
+
+const char* small = "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16";
+
+// No file beside `path` that starts with its name and is not it.
+bool nothing_half_written(const std::string& path) {
+  for (const auto& entry : fs::directory_iterator(fs::path(path).parent_path()))
+    if (entry.path().string().starts_with(path)) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_SUITE("cli") {
+  TEST_CASE("help and version") {
+    const Output help = run("--help");
+    CHECK(help.code == 0);
+    for (const char* name : {"data", "pretrain", "train", "eval", "inspect", "demo"}) CHECK(help.out.find(name) != std::string::npos);
+    for (const char* name : {"serve", "export", "quantize"}) CHECK(help.out.find(name) == std::string::npos);
+    CHECK(run("--version").out.find("OpenMP") != std::string::npos);
+    CHECK(run("train --help").out.find("--lambda") != std::string::npos);
+  }
+
+  TEST_CASE("import, info, pretrain, train, eval, inspect") {
+    const TemporaryFolder folder;
+    write_movielens(folder / "src");
+    const std::string data = folder / "data";
+    CHECK(run(fmt::format("data import movielens {} --out {}", folder / "src", data)).code == 0);
+    CHECK(run(fmt::format("data info {}", data)).out.find("8") != std::string::npos);
+    const std::string psu = folder / "psu.safetensors", model = folder / "model.safetensors", json = folder / "metrics.json";
+    CHECK(run(fmt::format("pretrain --data {} --out {} {}", data, psu, small)).code == 0);
+    const Output trained = run(fmt::format("train --data {} --init {} --out {} {}", data, psu, model, small));
+    CAPTURE(trained.err);
+    CHECK(trained.code == 0);
+    const std::string candidates = "--candidates-negatives 20 --k 4 --history 10";
+    CHECK(run(fmt::format("eval --data {} --model {} --json {} {}", data, model, json, candidates)).code == 0);
+    const nlohmann::json metrics = nlohmann::json::parse(read_file(json));
+    CHECK(metrics["users"] == 8);
+    CHECK(metrics["candidates"] == 21);
+    for (const char* name : {"ndcg@5", "ndcg@10", "ndcg@50", "hr@10", "mrr", "auc"}) CHECK(metrics["metrics"][name].is_number());
+    CHECK(metrics["metrics"]["hr@1"] == metrics["metrics"]["ndcg@1"]);
+    CHECK(run(fmt::format("eval --data {} --model popularity --json - {}", data, candidates)).out.find("\"popularity\"") != std::string::npos);
+    const Output inspected = run("inspect " + model);
+    CHECK(inspected.code == 0);
+    CHECK(inspected.out.find("esu.attention.wq") != std::string::npos);
+
+    SUBCASE("the same seed gives the same file with 1 and with 2 threads") {
+      const std::string again = folder / "again.safetensors";
+      CHECK(run(fmt::format("train --data {} --init {} --out {} {} --threads 1", data, psu, again, small)).code == 0);
+      CHECK(read_file(again) == read_file(model));
+      CHECK(run(fmt::format("train --data {} --init {} --out {} {} --threads 2", data, psu, again, small)).code == 0);
+      CHECK(read_file(again) == read_file(model));
+    }
+    SUBCASE("settings from a TOML file; flags win; unknown keys are refused with their line") {
+      write_file(folder / "a.toml", "# settings\ndim = 8\nheads = 2\ntext-heads = 2\nhidden = 8\nepochs = 1\nhistory = 10\nk = 4\nnegatives = 2\nbatch = 16\n");
+      const std::string from_file = folder / "toml.safetensors";
+      CHECK(run(fmt::format("pretrain --data {} --out {} --config {}", data, from_file, folder / "a.toml")).code == 0);
+      CHECK(read_file(from_file) == read_file(psu));
+      const std::string out = folder / "never.safetensors";
+      write_file(folder / "b.toml", "dim = 8\n\nlearning-rate = 0.1\n");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "b.toml"), "b.toml:3: unknown setting: 'learning-rate'");
+      write_file(folder / "c.toml", "dim = \"eight\"\n");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "c.toml"), "c.toml:1: 'dim': wrong type");
+      write_file(folder / "d.toml", "dim = \n");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "d.toml"), "d.toml:1: not valid TOML");
+      CHECK(nothing_half_written(out));
+    }
+    SUBCASE("bad input") {
+      const std::string out = folder / "never.safetensors";
+      const auto train = [&](const std::string& rest) { return fmt::format("train --data {} {}", data, rest); };
+      check_refused(train(fmt::format("--out {} --k 0", out)), "--k: must be from 1 to 100000: 0");
+      check_refused(train(fmt::format("--out {} --lambda 1.5", out)), "--lambda: must be from 0 to 1: 1.5");
+      check_refused(train(fmt::format("--out {} --fusion magic", out)), "--fusion: must be one of lambda, gate: 'magic'");
+      check_refused(train(fmt::format("--out {} --epochs many", out)), "epochs");
+      check_refused(train(fmt::format("--out {} --frobnicate", out)), "--frobnicate");
+      check_refused(train(fmt::format("--out {}/missing/model.safetensors", folder / "x")), "cannot be written: No such file or directory");
+      check_refused(train(fmt::format("--out {} {} --init {}", out, small, folder / "none")), "cannot be opened: No such file or directory");
+      check_refused(train("--out " + data), "is a folder, a file is needed");
+      check_refused("train --data /nowhere --out " + out, "/nowhere");
+      check_refused("eval --data " + data + " --model " + folder / "src" + "/movies.csv", "not a safetensors file");
+      check_refused("eval --data " + data + " --model popularity --candidates-negatives 40", "negatives: user");
+      check_refused("inspect " + folder / "src" + "/movies.csv", "movies.csv");
+      check_refused("", "subcommand");
+      check_refused("fly", "fly");
+      // A model whose header lies.
+      std::string bytes = read_file(model);
+      bytes[0] = '\x7f';
+      bytes[5] = '\x7f';
+      write_file(folder / "hostile.safetensors", bytes);
+      check_refused(fmt::format("eval --data {} --model {}", data, folder / "hostile.safetensors"), "header length");
+      CHECK(nothing_half_written(out));
+    }
+  }
+
+  TEST_CASE("malformed MovieLens files name file, line and value, and leave nothing behind") {
+    const TemporaryFolder folder;
+    const std::string src = folder / "src", out = folder / "data";
+    const auto import = [&](const char* file, const std::string& text, const std::string& message) {
+      write_movielens(src);
+      write_file(src + "/" + file, text);
+      check_refused(fmt::format("data import movielens {} --out {}", src, out), message);
+      CHECK(!fs::exists(out));
+    };
+    import("ratings.csv", "", "ratings.csv");
+    import("ratings.csv", "userId,movieId,rating,timestamp\n", "ratings.csv");
+    import("ratings.csv", "userId,movieId,rating,timestamp\n1,2,4.0,1000\n1,x,4.0,1000\n", "ratings.csv:3: ");
+    import("ratings.csv", "userId,movieId,rating,timestamp\n1,2,4.0\n", "ratings.csv:2: ");
+    import("ratings.csv", "userId,movieId,rating,timestamp\n1,999,4.0,1000\n", "ratings.csv:2: ");
+    import("ratings.csv", "userId,movieId,rating,timestamp\n1,2,4.0,1000\n", "no user");
+    import("movies.csv", "movieId,title,genres\n1,\"unbalanced,Drama\n", "movies.csv:2: ");
+    check_refused(fmt::format("data import movielens {} --out {}", folder / "nowhere", out), "nowhere");
+    write_movielens(src);
+    check_refused(fmt::format("data import movielens {} --out {}/a/b", src, out), "/a");
+    check_refused(fmt::format("data import oracle {} --out {}", src, out), "oracle");
+  }
+}

@@ -1,0 +1,435 @@
+// The model: formulas against their textbook twins, gradients of whole losses, retrieval, batches, determinism, files.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "seminar/baselines/mean_pool.h"
+#include "seminar/model_file.h"
+#include "seminar/seminar_model.h"
+#include "seminar/trainer.h"
+#include "tensor/parallel.h"
+#include "tests/tiny_data.h"
+
+using namespace seminar;
+
+namespace {
+
+constexpr double tolerance = sizeof(real) == 8 ? 1e-10 : 2e-4;
+
+void check_close(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.shape() == b.shape());
+  const auto va = a.to_vector(), vb = b.to_vector();
+  for (std::size_t i = 0; i < va.size(); ++i) REQUIRE(std::abs(va[i] - vb[i]) <= tolerance * std::max<double>(1, std::abs(vb[i])));
+}
+
+ModelSettings small_settings(const std::string& fusion = "lambda", const std::string& text = "transformer") {
+  ModelSettings s;
+  s.dim = 8;
+  s.heads = 2;
+  s.text_heads = 2;
+  s.hidden = 8;
+  s.fusion = fusion;
+  s.text = text;
+  return s;
+}
+
+RunSettings small_run() {
+  RunSettings run;
+  run.history = 12;
+  run.k = 4;
+  run.batch = 16;
+  run.epochs = 2;
+  run.negatives = 2;
+  run.dropout = 0.1;
+  run.hide_query = 0.5;
+  run.chunks = 3;
+  return run;
+}
+
+Batch small_batch(const Dataset& data, const RunSettings& run) {
+  return make_batch(data, train_targets(data, 0, Rng(1)), {run.history, run.negatives, run.hide_query}, Rng(2));
+}
+
+Tensor randn(const Shape& shape, uint64_t seed) {
+  Rng rng(seed);
+  return Tensor::normal(shape, rng);
+}
+
+std::unique_ptr<Model> small_model(const char* kind, const Dataset& data, const ModelSettings& s) { return make_model(kind, s, data, Rng(3)); }
+
+}  // namespace
+
+TEST_SUITE("seminar") {
+  TEST_CASE("decomposed attention scores equal those of the fused vectors (paper section 2)") {
+    for (double norm : {0.1, 1.0, 20.0}) {
+      const Tensor gamma = softmax(randn({4}, 1)).value();
+      Rng rng(2);
+      const Tensor xt = Tensor::normal({3, 4, 8}, rng, norm), xl = Tensor::normal({3, 5, 4, 8}, rng, norm);
+      const Tensor wq = randn({2, 8, 8}, 3), wk = randn({2, 8, 8}, 4);
+      const Tensor apart = decomposed_scores(xt, xl, gamma, wq, wk).value();
+      const Var q = reshape(fuse(xt, gamma), {3, 1, 8}), k = fuse(xl, gamma);
+      const Tensor together = target_scores(q, k, wq, wk).value();
+      const double size = norm * norm;
+      check_close(scale(apart, static_cast<real>(1 / size)).value(), scale(together, static_cast<real>(1 / size)).value());
+    }
+  }
+
+  TEST_CASE("folded target attention equals the textbook form with key and value projections") {
+    const int64_t batch = 2, targets = 3, length = 5, d = 8, heads = 2;
+    const Tensor q = randn({batch, targets, d}, 1), keys = randn({batch, length, d}, 2);
+    const Tensor wq = randn({heads, d, d}, 3), wk = randn({heads, d, d}, 4), wv = randn({heads, d, d}, 5), wo = randn({heads * d, d}, 6);
+    const Tensor mask = Tensor::from({batch, length}, {1, 0, 1, 1, 0, 1, 1, 0, 0, 0});
+    std::vector<Var> per_head;
+    for (int64_t h = 0; h < heads; ++h) {
+      const auto head = [&](const Tensor& w) { return reshape(slice(w, 0, h, h + 1), {d, d}); };
+      const Var a = scale(matmul_transposed(matmul(q, head(wq)), matmul(keys, head(wk))), static_cast<real>(1 / std::sqrt(8.0)));
+      per_head.push_back(matmul(softmax(a, mask), matmul(keys, head(wv))));
+    }
+    const Var textbook = matmul(concat(per_head, -1), wo);
+    check_close(target_attention(q, keys, mask, wq, wk, wv, wo).value(), textbook.value());
+  }
+
+  TEST_CASE("fusion by tables equals the textbook forms, and absent channels take no part") {
+    for (const char* form : {"lambda", "gate"}) {
+      ModelSettings s = small_settings(form);
+      s.lambda = 0.3;
+      const Fusion fusion = build<Fusion>(s, 2, Rng(1));
+      Channels c{randn({3, 8}, 2), {randn({4, 8}, 3), randn({4, 8}, 4)}, Tensor::full({4, 2}, 1)};
+      const PairIds pairs{Ids({0, 2, 1, 2, 0}), Ids({3, 0, 1, 2, 2})};
+      std::vector<Var> rows{embedding(c.query, pairs.query), embedding(c.item[0], pairs.item), embedding(c.item[1], pairs.item)};
+      for (Var& r : rows) r = reshape(r, {5, 1, 8});
+      const Var stacked = concat(rows, 1);
+      Var expected;
+      if (fusion.item_logits) {
+        const Tensor w = softmax(*fusion.item_logits).value();
+        const real l = static_cast<real>(0.3);
+        expected = fuse(stacked, Tensor::from({3}, {l, (1 - l) * w.data()[0], (1 - l) * w.data()[1]}));
+      } else {
+        const Var weight = concat({fusion.gate[0].weight.var(), fusion.gate[1].weight.var(), fusion.gate[2].weight.var()}, 1);
+        expected = gated_fuse(stacked, weight, fusion.gate[0].bias->var());
+      }
+      check_close(fusion(c, pairs).value(), expected.value());
+
+      real* present = c.present.write();
+      present[2 * 2] = 0;  // item 2 has no text
+      const Tensor gamma = fusion.weights(c, pairs).value();
+      CHECK(gamma.at({3, 1}) == 0);
+      CHECK(gamma.at({2, 1}) > 0);
+      for (int64_t n = 0; n < 5; ++n) CHECK(gamma.at({n, 0}) + gamma.at({n, 1}) + gamma.at({n, 2}) == doctest::Approx(1));
+    }
+  }
+
+  TEST_CASE("every parameter gets a gradient in one step") {
+    const TinyData tiny;
+    for (const char* kind : {"psu", "seminar", "mean_pool"})
+      for (const char* fusion : {"lambda", "gate"})
+        for (const char* text : {"transformer", "bag"}) {
+          CAPTURE(kind);
+          CAPTURE(fusion);
+          CAPTURE(text);
+          const auto model = small_model(kind, tiny.data, small_settings(fusion, text));
+          const RunSettings run = small_run();
+          backward(model->loss(tiny.data, small_batch(tiny.data, run), run, {true, 0.1, Rng(4)}, nullptr));
+          for (const NamedParam& p : model->params()) {
+            CAPTURE(p.name);
+            double size = 0;
+            const Node& node = *p.var.node().get();
+            if (node.grad.defined())
+              for (real g : node.grad.to_vector()) size += std::abs(g);
+            for (const RowGradient& rows : node.row_grads)
+              for (real g : rows.rows.to_vector()) size += std::abs(g);
+            CHECK(size > 0);
+            CHECK(std::isfinite(size));
+          }
+        }
+  }
+
+  TEST_CASE("the gradients of the whole losses agree with differences along random directions") {
+    if (sizeof(real) != 8) return;
+    const TinyData tiny;
+    RunSettings run = small_run();
+    run.k = 100;  // a fixed selection, so that the loss is smooth
+    const Batch batch = small_batch(tiny.data, run);
+    for (const char* kind : {"psu", "seminar", "mean_pool"})
+      for (const char* fusion : {"lambda", "gate"}) {
+        CAPTURE(kind);
+        const auto model = small_model(kind, tiny.data, small_settings(fusion));
+        const auto loss = [&] { return model->loss(tiny.data, batch, run, {true, 0, Rng(4)}, nullptr); };
+        backward(loss());
+        for (const NamedParam& p : model->params()) {
+          CAPTURE(p.name);
+          Node& node = *p.var.node().get();
+          Tensor direction = randn(p.var.shape(), 9);
+          double slope = 0;
+          if (node.grad.defined())
+            for (int64_t i = 0; i < direction.numel(); ++i) slope += node.grad.data()[i] * direction.data()[i];
+          for (const RowGradient& rows : node.row_grads) {
+            const int64_t d = rows.rows.size(-1);
+            for (int64_t i = 0; i < rows.ids.numel(); ++i)
+              for (int64_t j = 0; j < d; ++j) slope += rows.rows.data()[i * d + j] * direction.data()[rows.ids[i] * d + j];
+          }
+          const double step = 1e-6;
+          const auto moved = [&](double by) {
+            Tensor value = p.var.value();
+            const Tensor before = value.clone();
+            real* x = value.write();
+            for (int64_t i = 0; i < direction.numel(); ++i) x[i] += static_cast<real>(by * direction.data()[i]);
+            const double y = [&] {
+              const NoGrad guard;
+              return static_cast<double>(loss().value().item());
+            }();
+            std::copy_n(before.data(), before.numel(), value.write());
+            return y;
+          };
+          const double numeric = (moved(step) - moved(-step)) / (2 * step);
+          CHECK(std::abs(numeric - slope) <= 1e-6 * std::max(1.0, std::abs(slope)));
+        }
+      }
+  }
+
+  TEST_CASE("GSU keeps the best real behaviours, fewer where fewer are real, the older of equals") {
+    const Tensor scores = Tensor::from({2, 1, 4}, {1, 3, 3, 9, 5, 4, 0, 0});
+    const Tensor mask = Tensor::from({2, 4}, {1, 1, 1, 0, 1, 0, 0, 0});
+    const Retrieved r = Gsu::retrieve(scores, mask, 1, 2);
+    CHECK(r.k == 2);
+    CHECK(r.positions == std::vector<int32_t>{1, 2, 0, 0});
+    CHECK(r.mask.to_vector() == std::vector<real>{1, 1, 1, 0});
+    CHECK(Gsu::retrieve(scores, mask, 1, 50).k == 4);
+    CHECK_THROWS_WITH_AS(Gsu::retrieve(scores, mask, 1, 0), "gsu: k must be at least 1: 0", Error);
+    // Two heads: the sum decides.
+    const Tensor two = Tensor::from({1, 2, 3}, {0, 5, 1, 4, 0, 1});
+    CHECK(Gsu::retrieve(two, Tensor::full({1, 3}, 1), 1, 1).positions == std::vector<int32_t>{1});
+  }
+
+  TEST_CASE("ESU over all behaviours equals attention over the whole history") {
+    ModelSettings s = small_settings();
+    s.ages = 0;
+    const Esu esu = build<Esu>(s, Rng(1));
+    const Tensor targets = randn({2, 3, 8}, 2), history = randn({2, 5, 8}, 3);
+    const Tensor mask = Tensor::from({2, 5}, {1, 1, 1, 1, 1, 1, 1, 0, 0, 0});
+    const Gsu gsu = build<Gsu>(s, 3, Rng(4));
+    const Retrieved all = Gsu::retrieve(gsu.scores(targets, history).value(), mask, 3, 5);
+    check_close(esu(targets, history, all, std::vector<int32_t>(10, 1)).value(), esu.attention(targets, history, mask).value());
+  }
+
+  TEST_CASE("G starts as the identity") {
+    const Gsu gsu = build<Gsu>(small_settings(), 2, Rng(4));
+    const Channels c{randn({3, 8}, 2), {randn({4, 8}, 3)}, Tensor::full({4, 1}, 1)};
+    check_close(gsu.project(c).query.value(), c.query.value());
+    check_close(gsu.project(c).item[0].value(), c.item[0].value());
+  }
+
+  TEST_CASE("batches: history before the target, negatives never touched by the user, padding masked") {
+    const TinyData tiny;
+    const auto targets = train_targets(tiny.data, 0, Rng(1));
+    const Batch batch = make_batch(tiny.data, targets, {6, 3, 0.0}, Rng(2));
+    for (int64_t b = 0; b < batch.size(); ++b) {
+      const Target t = batch.rows[b];
+      const auto items = tiny.data.user_items(t.user), queries = tiny.data.user_queries(t.user);
+      CHECK(t.position >= 1);
+      CHECK(t.position + 2 < std::ssize(items));
+      const int64_t length = std::min(6, t.position);
+      for (int64_t l = 0; l < batch.length(); ++l) {
+        const int64_t at = b * batch.length() + l;
+        CHECK(batch.mask.data()[at] == (l < length ? 1 : 0));
+        const int32_t item = batch.items[batch.history.item[at]];
+        CHECK(item == (l < length ? items[t.position - length + l] : 0));
+        if (l < length) CHECK(batch.queries[batch.history.query[at]] == queries[t.position - length + l]);
+      }
+      std::set<int32_t> candidates;
+      for (int64_t c = 0; c < batch.candidates(); ++c) {
+        const int32_t item = batch.items[batch.targets.item[b * batch.candidates() + c]];
+        CHECK(candidates.insert(item).second);
+        if (c == 0) CHECK(item == items[t.position]);
+        if (c > 0) CHECK(std::find(items.begin(), items.end(), item) == items.end());
+        CHECK(batch.queries[batch.targets.query[b * batch.candidates() + c]] == queries[t.position]);
+      }
+    }
+    const Batch hidden = make_batch(tiny.data, targets, {6, 3, 1.0}, Rng(2));
+    for (int64_t i = 0; i < hidden.targets.numel(); ++i) CHECK(hidden.targets.query[i] == 0);
+    CHECK_THROWS_WITH_AS(make_batch(tiny.data, targets, {6, 30, 0.0}, Rng(2)), doctest::Contains("negatives: user"), Error);
+  }
+
+  TEST_CASE("splits: training ends before the validation action, which ends before the test action") {
+    const TinyData tiny;
+    for (const Target& t : held_out_targets(tiny.data, Split::test)) CHECK(t.position + 1 == std::ssize(tiny.data.user_items(t.user)));
+    for (const Target& t : held_out_targets(tiny.data, Split::valid)) CHECK(t.position + 2 == std::ssize(tiny.data.user_items(t.user)));
+    CHECK(held_out_targets(tiny.data, Split::valid).size() < held_out_targets(tiny.data, Split::test).size());
+    const auto capped = train_targets(tiny.data, 2, Rng(1));
+    std::vector<int> count(12, 0);
+    for (const Target& t : capped) CHECK(++count[t.user] <= 2);
+  }
+
+  TEST_CASE("batches by length hold every target once") {
+    const TinyData tiny;
+    const auto targets = train_targets(tiny.data, 0, Rng(1));
+    std::set<std::pair<int32_t, int32_t>> seen;
+    for (const auto& batch : batches_by_length(targets, 7, 6, Rng(2))) {
+      CHECK(batch.size() <= 7);
+      for (const Target& t : batch) CHECK(seen.insert({t.user, t.position}).second);
+    }
+    CHECK(seen.size() == targets.size());
+  }
+
+  TEST_CASE("the same seed gives the same model file byte for byte, with 1, 2 and 3 threads") {
+    const TinyData tiny;
+    const int before = threads();
+    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+      std::string first;
+      for (int n : {1, 2, 3, 1}) {
+        set_threads(n);
+        const RunSettings run = small_run();
+        const auto model = small_model(kind, tiny.data, small_settings());
+        train(*model, tiny.data, run, [](const TrainProgress&) { return true; });
+        const std::string path = tiny.folder / "model.safetensors";
+        save_model(*model, tiny.data, run, path);
+        const std::string bytes = read_file(path);
+        if (first.empty()) first = bytes;
+        CHECK(bytes == first);
+      }
+    }
+    set_threads(before);
+  }
+
+  TEST_CASE("training lowers the loss and can be stopped") {
+    const TinyData tiny;
+    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+      RunSettings run = small_run();
+      run.epochs = 30;
+      run.lr = 1e-2;
+      run.dropout = 0;
+      std::vector<double> losses;
+      const auto model = small_model(kind, tiny.data, small_settings());
+      const TrainReport report = train(*model, tiny.data, run, [&](const TrainProgress& p) {
+        losses.push_back(p.loss[0].value);
+        return true;
+      });
+      CHECK(losses.back() < 0.8 * losses.front());
+      CHECK(report.steps == std::ssize(losses));
+      CHECK(report.best_epoch >= 1);
+      int64_t calls = 0;
+      CHECK(train(*model, tiny.data, run, [&](const TrainProgress&) { return ++calls < 3; }).stopped);
+      CHECK(calls == 3);
+    }
+  }
+
+  TEST_CASE("model files: round trip with equal scores, and refusals") {
+    const TinyData tiny;
+    const RunSettings run = small_run();
+    const std::string path = tiny.folder / "model.safetensors";
+    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+      const auto model = small_model(kind, tiny.data, small_settings("gate"));
+      save_model(*model, tiny.data, run, path);
+      const auto again = load_model(path, tiny.data);
+      CHECK(std::string(again->kind()) == kind);
+      const Batch batch = small_batch(tiny.data, run);
+      CHECK(again->score(tiny.data, batch, run).to_vector() == model->score(tiny.data, batch, run).to_vector());
+    }
+    const std::string bytes = read_file(path);
+    for (std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{100}, bytes.size() - 1}) {
+      const std::string broken = tiny.folder / "broken.safetensors";
+      write_file(broken, bytes.substr(0, cut));
+      CHECK_THROWS_AS(load_model(broken, tiny.data), Error);
+    }
+    RawData other = tiny_raw();
+    other.users.pop_back();
+    write_dataset(other, tiny.folder / "other");
+    CHECK_THROWS_WITH_AS(load_model(path, Dataset::open(tiny.folder / "other")), doctest::Contains("made for another data set"), Error);
+    SafetensorsWriter wrong;
+    wrong.meta("format", "something else");
+    wrong.save(path);
+    CHECK_THROWS_WITH_AS(load_model(path, tiny.data), doctest::Contains("not a model of this program"), Error);
+  }
+
+  TEST_CASE("SEMINAR restored from a PSU starts with its vectors") {
+    const TinyData tiny;
+    const auto psu = small_model("psu", tiny.data, small_settings());
+    const auto model = make_model("seminar", small_settings(), tiny.data, Rng(77));
+    auto& s = dynamic_cast<SeminarModel&>(*model);
+    const auto& p = dynamic_cast<const Psu&>(*psu);
+    s.restore(p);
+    const std::vector<int32_t> items{0, 1, 5}, queries{0, 1};
+    const Channels a = s.gsu.project(s.encoders(tiny.data, items, queries, Mode())), b = p.encoders(tiny.data, items, queries, Mode());
+    check_close(a.query.value(), b.query.value());
+    check_close(a.item[0].value(), b.item[0].value());
+    check_close(a.item[1].value(), b.item[1].value());
+    check_close(s.esu.attention.wq.var().value(), p.attention.wq.var().value());
+  }
+
+  TEST_CASE("settings: ranges and JSON") {
+    ModelSettings s = small_settings("gate");
+    const std::string json = settings_json(s);
+    ModelSettings back = model_settings_from_json(json, "here");
+    CHECK(settings_json(back) == json);
+    CHECK_THROWS_WITH_AS(model_settings_from_json("{}", "here"), "here: setting missing: 'dim'", Error);
+    CHECK_THROWS_WITH_AS(model_settings_from_json("[", "here"), "here: settings are not a JSON object", Error);
+    s.fusion = "magic";
+    CHECK_THROWS_WITH_AS(check_settings(s), "--fusion: must be one of lambda, gate: 'magic'", Error);
+    RunSettings run;
+    run.k = 0;
+    CHECK_THROWS_WITH_AS(check_settings(run), "--k: must be from 1 to 100000: 0", Error);
+    run.k = 1;
+    run.lr = std::nan("");
+    CHECK_THROWS_AS(check_settings(run), Error);
+  }
+}
+
+TEST_SUITE("metrics") {
+  TEST_CASE("identities on random scores, with and without ties") {
+    Rng rng(5);
+    for (int round = 0; round < 20; ++round) {
+      std::vector<real> scores(40 * 100);
+      for (real& s : scores) s = static_cast<real>(round % 2 == 0 ? rng.normal() : static_cast<double>(rng.below(8)));
+      const RankingMetrics m = ranking_metrics(scores, 100);
+      CHECK(m.hr1 == doctest::Approx(m.ndcg1));
+      CHECK(m.ndcg5 <= m.hr5 + 1e-12);
+      CHECK(m.ndcg10 <= m.hr10 + 1e-12);
+      CHECK(m.ndcg50 <= m.hr50 + 1e-12);
+      CHECK(m.mrr >= m.hr1 - 1e-12);
+      // Bounds on a band of ranks (a, b]: gains lie between 1 / log2(b + 1) and 1 / log2(a + 2).
+      const auto band = [&](double h1, double n1, double h2, double n2, double a, double b) {
+        CHECK(n2 - n1 >= (h2 - h1) / std::log2(b + 1) - 1e-12);
+        CHECK(n2 - n1 <= (h2 - h1) / std::log2(a + 2) + 1e-12);
+      };
+      band(m.hr1, m.ndcg1, m.hr5, m.ndcg5, 1, 5);
+      band(m.hr5, m.ndcg5, m.hr10, m.ndcg10, 5, 10);
+      band(m.hr10, m.ndcg10, m.hr50, m.ndcg50, 10, 50);
+    }
+  }
+
+  TEST_CASE("known places") {
+    std::vector<real> scores{3, 5, 1, 0};  // second of four
+    const RankingMetrics m = ranking_metrics(scores, 4);
+    CHECK(m.hr1 == 0);
+    CHECK(m.ndcg5 == doctest::Approx(1 / std::log2(3)));
+    CHECK(m.mrr == doctest::Approx(0.5));
+    CHECK(m.auc == doctest::Approx(2.0 / 3));
+    const RankingMetrics all_equal = ranking_metrics(std::vector<real>(100, 1), 100);
+    CHECK(all_equal.hr10 == doctest::Approx(0.1));
+    CHECK(all_equal.hr1 == doctest::Approx(0.01));
+    CHECK(all_equal.auc == doctest::Approx(0.5));
+    CHECK(all_equal.tie_rate == 1);
+  }
+
+  TEST_CASE("a random ranker is within four standard errors of its closed form") {
+    Rng rng(11);
+    const int users = 4000;
+    std::vector<real> scores(static_cast<std::size_t>(users) * 100);
+    for (real& s : scores) s = static_cast<real>(rng.uniform());
+    const RankingMetrics m = ranking_metrics(scores, 100);
+    CHECK(std::abs(m.hr10 - 0.1) < 4 * std::sqrt(0.09 / users));
+    double ndcg = 0;
+    for (int rank = 1; rank <= 10; ++rank) ndcg += 1 / std::log2(rank + 1) / 100;
+    CHECK(std::abs(m.ndcg10 - ndcg) < 4 * 0.17 / std::sqrt(users));
+  }
+
+  TEST_CASE("NaN and undefined AUC are errors") {
+    std::vector<real> scores{1, 2, static_cast<real>(std::nan(""))};
+    CHECK_THROWS_WITH_AS(ranking_metrics(scores, 3), doctest::Contains("candidate 2 of evaluated user 0 is NaN"), Error);
+    const std::vector<uint8_t> ones{1, 1};
+    CHECK_THROWS_WITH_AS(auc(std::vector<real>{1, 2}, ones), doctest::Contains("auc: undefined"), Error);
+  }
+}

@@ -1,0 +1,68 @@
+// A small data set with known contents, in a temporary folder that goes with the object.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+
+#include "seminar/data/dataset.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+/// A fresh folder under the system's temporary one, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    static std::atomic<int> count{0};
+    path_ = std::filesystem::temp_directory_path() / fmt::format("seminar-test-{}-{}", ::getpid(), count++);
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// 12 users, 30 items, histories of 2 to 18 actions, every third with a query. Item 7 has no words, item 8 no attributes.
+inline RawData tiny_raw() {
+  RawData raw;
+  raw.info.kind = "tiny";
+  const char* words[] = {"red", "green", "blue", "old", "new", "big"};
+  const char* genres[] = {"Drama", "Comedy", "Action"};
+  for (int i = 1; i <= 30; ++i) {
+    RawData::Item item;
+    item.original_id = 100 + i;
+    item.title = fmt::format("Item {}", i);
+    if (i != 7) item.text = fmt::format("{} {} {}", words[i % 6], words[i / 6 % 6], words[(i * 5 + 1) % 6]);
+    if (i != 8) item.attributes = {genres[i % 3], genres[(i + i / 3) % 3]};
+    raw.items.push_back(item);
+  }
+  for (int u = 0; u < 12; ++u) {
+    RawData::User user;
+    user.original_id = u + 1;
+    for (int p = 0; p < 2 + (u * 7) % 17; ++p)
+      user.events.push_back({1 + (u * 3 + p * 5 + p / 6) % 30, p % 3 == 0 ? raw.queries.id(words[(u + p) % 6]) : 0, 1000 + p});
+    raw.users.push_back(user);
+  }
+  return raw;
+}
+
+/// tiny_raw() on disk, opened.
+struct TinyData {
+  TemporaryFolder folder;
+  Dataset data;
+  TinyData() : data(make(folder / "data")) {}
+
+ private:
+  static Dataset make(const std::string& dir) {
+    write_dataset(tiny_raw(), dir);
+    return Dataset::open(dir);
+  }
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION
