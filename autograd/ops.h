@@ -76,9 +76,9 @@ Var embedding_bag(const Var& table, const Ids& ids, const Ids& start);
 Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids);
 
 // Attention (ops_attention.cpp)
-/// Multi-head self-attention on packed projections: qkv [B, T, 3 d] = [Q | K | V], heads of width d / heads -> [B, T, d].
-/// `mask` [B, T] (undefined: all) says with 0 which keys take no part.
-Var self_attention(const Var& qkv, int64_t heads, const Tensor& mask = {});
+/// Multi-head self-attention inside sequences that stand packed one after the other, without padding: rows
+/// start[i] .. start[i+1] of qkv [N, 3 d] = [Q | K | V] are sequence i; heads of width d / heads -> [N, d].
+Var self_attention(const Var& qkv, const Ids& start, int64_t heads);
 
 // Losses (ops_loss.cpp)
 /// Mean of -log softmax(logits)[target] over rows; logits [N, C]. Rows with target -1 take no part.

@@ -10,43 +10,51 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-// P = softmax(Q Kᵀ / √w), y = P V per head of width w:
-// dV = Pᵀ g,  dP = g Vᵀ,  dS = P (dP - Σ dP P),  dQ = dS K / √w,  dK = dSᵀ Q / √w. Saves qkv and P [B, heads, T, T].
-Var self_attention(const Var& qkv, int64_t heads, const Tensor& mask) {
-  check(qkv.rank() == 3 && heads >= 1 && qkv.size(2) % (3 * heads) == 0, "self_attention: qkv {} for {} heads", qkv.shape(), heads);
-  const int64_t batch = qkv.size(0), length = qkv.size(1), d = qkv.size(2) / 3, width = d / heads;
-  check(!mask.defined() || mask.shape() == Shape({batch, length}), "self_attention: mask {} for qkv {}", mask.shape(), qkv.shape());
-  const Tensor x = qkv.value().contiguous(), keep = mask.defined() ? mask.contiguous() : Tensor();
+// P = softmax(Q Kᵀ / √w), y = P V per sequence and head of width w:
+// dV = Pᵀ g,  dP = g Vᵀ,  dS = P (dP - Σ dP P),  dQ = dS K / √w,  dK = dSᵀ Q / √w.
+// Saves qkv and all P [heads, T, T] one after the other.
+Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
+  check(qkv.rank() == 2 && heads >= 1 && qkv.size(1) % (3 * heads) == 0, "self_attention: qkv {} for {} heads", qkv.shape(), heads);
+  const int64_t count = start.numel() - 1, tokens = qkv.size(0), d = qkv.size(1) / 3, width = d / heads;
+  check(count >= 0 && start[0] == 0 && start[count] == tokens, "self_attention: sequences must cover all {} rows", tokens);
+  std::vector<int64_t> at(static_cast<std::size_t>(count) + 1, 0);  // where a sequence's P begins
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t length = start[i + 1] - start[i];
+    check(length >= 0, "self_attention: sequence {} ends before it starts", i);
+    at[i + 1] = at[i] + heads * length * length;
+  }
+  const Tensor x = qkv.value().contiguous();
   const real s = 1 / std::sqrt(static_cast<real>(width));
-  Tensor probabilities = Tensor::empty({batch, heads, length, length}), y = Tensor::empty({batch, length, d});
-  const int64_t grain = row_grain(length * d);
-  parallel_for(batch, grain, [&, p = probabilities.write(), out = y.write()](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b)
+  Tensor probabilities = Tensor::empty({at[count]}), y = Tensor::empty({tokens, d});
+  const int64_t grain = row_grain(count ? tokens * d / count : 1);
+  parallel_for(count, grain, [&, p = probabilities.write(), out = y.write()](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
       for (int64_t h = 0; h < heads; ++h) {
-        const real* q = x.data() + b * length * 3 * d + h * width;
-        real* ph = p + (b * heads + h) * length * length;
+        const int64_t length = start[i + 1] - start[i];
+        const real* q = x.data() + start[i] * 3 * d + h * width;
+        real* ph = p + at[i] + h * length * length;
         gemm(false, true, length, length, width, s, q, 3 * d, q + d, 3 * d, 0, ph, length);
-        for (int64_t t = 0; t < length; ++t)
-          kernels().softmax(length, ph + t * length, ph + t * length, keep.defined() ? keep.data() + b * length : nullptr);
-        gemm(false, false, length, width, length, 1, ph, length, q + 2 * d, 3 * d, 0, out + b * length * d + h * width, d);
+        for (int64_t t = 0; t < length; ++t) kernels().softmax(length, ph + t * length, ph + t * length, nullptr);
+        gemm(false, false, length, width, length, 1, ph, length, q + 2 * d, 3 * d, 0, out + start[i] * d + h * width, d);
       }
   });
   return record("self_attention", y, {qkv},
-                [x = Saved(x), probabilities = Saved(probabilities), batch, length, d, width, heads, s, grain](const Tensor& g, Sink in) {
+                [x = Saved(x), probabilities = Saved(probabilities), at, start, count, d, width, heads, s, grain](const Tensor& g, Sink in) {
                   real* dx = in.acc(0).write();
-                  parallel_for(batch, grain, [&, px = x->data(), pp = probabilities->data()](int64_t begin, int64_t end) {
-                    Tensor scratch = Tensor::empty({2, length, length});
-                    real *dp = scratch.write(), *ds = dp + length * length;
-                    for (int64_t b = begin; b < end; ++b)
+                  parallel_for(count, grain, [&, px = x->data(), pp = probabilities->data()](int64_t begin, int64_t end) {
+                    std::vector<real> dp, ds;
+                    for (int64_t i = begin; i < end; ++i)
                       for (int64_t h = 0; h < heads; ++h) {
-                        const int64_t at = b * length * 3 * d + h * width;
-                        const real *q = px + at, *p = pp + (b * heads + h) * length * length, *gy = g.data() + b * length * d + h * width;
-                        gemm(true, false, length, width, length, 1, p, length, gy, d, 1, dx + at + 2 * d, 3 * d);
-                        gemm(false, true, length, length, width, 1, gy, d, q + 2 * d, 3 * d, 0, dp, length);
-                        std::fill_n(ds, length * length, real{0});
-                        for (int64_t t = 0; t < length; ++t) kernels().softmax_grad(length, ds + t * length, dp + t * length, p + t * length);
-                        gemm(false, false, length, width, length, s, ds, length, q + d, 3 * d, 1, dx + at, 3 * d);
-                        gemm(true, false, length, width, length, s, ds, length, q, 3 * d, 1, dx + at + d, 3 * d);
+                        const int64_t length = start[i + 1] - start[i], row = start[i] * 3 * d + h * width;
+                        const real *q = px + row, *p = pp + at[i] + h * length * length, *gy = g.data() + start[i] * d + h * width;
+                        dp.resize(static_cast<std::size_t>(length * length));
+                        ds.assign(dp.size(), 0);
+                        gemm(true, false, length, width, length, 1, p, length, gy, d, 1, dx + row + 2 * d, 3 * d);
+                        gemm(false, true, length, length, width, 1, gy, d, q + 2 * d, 3 * d, 0, dp.data(), length);
+                        for (int64_t t = 0; t < length; ++t)
+                          kernels().softmax_grad(length, ds.data() + t * length, dp.data() + t * length, p + t * length);
+                        gemm(false, false, length, width, length, s, ds.data(), length, q + d, 3 * d, 1, dx + row, 3 * d);
+                        gemm(true, false, length, width, length, s, ds.data(), length, q, 3 * d, 1, dx + row + d, 3 * d);
                       }
                   });
                 });
@@ -55,20 +63,21 @@ Var self_attention(const Var& qkv, int64_t heads, const Tensor& mask) {
 #ifdef SEMINAR_OP_ROWS
 namespace {
 // Head by head, position by position, by the definition.
-Tensor naive_self_attention(const Tensor& x, int64_t heads, const Tensor& mask) {
-  const int64_t length = x.size(1), d = x.size(2) / 3, width = d / heads;
-  return tabulate({x.size(0), length, d}, [&](int64_t at) {
-    const int64_t b = at / (length * d), t = at / d % length, h = at % d / width;
+Tensor naive_self_attention(const Tensor& x, const Ids& start, int64_t heads) {
+  const int64_t d = x.size(1) / 3, width = d / heads;
+  return tabulate({x.size(0), d}, [&](int64_t at) {
+    const int64_t t = at / d, h = at % d / width;
+    int64_t sequence = 0;
+    while (start[sequence + 1] <= t) ++sequence;
     real total = 0, y = 0;
-    for (int64_t l = 0; l < length; ++l) {
-      if (mask.defined() && mask.at({b, l}) == 0) continue;
+    for (int64_t l = start[sequence]; l < start[sequence + 1]; ++l) {
       real score = 0;
-      for (int64_t i = h * width; i < (h + 1) * width; ++i) score += x.at({b, t, i}) * x.at({b, l, d + i});
+      for (int64_t i = h * width; i < (h + 1) * width; ++i) score += x.at({t, i}) * x.at({l, d + i});
       const real e = std::exp(score / std::sqrt(static_cast<real>(width)));
       total += e;
-      y += e * x.at({b, l, 2 * d + at % d});
+      y += e * x.at({l, 2 * d + at % d});
     }
-    return total > 0 ? y / total : 0;
+    return y / total;
   });
 }
 }  // namespace
@@ -76,16 +85,16 @@ Tensor naive_self_attention(const Tensor& x, int64_t heads, const Tensor& mask) 
 OP_ROW(self_attention,
        {.samples =
             [](Rng& rng) {
-              std::vector<OpSample> samples;
-              for (const Tensor& mask : {Tensor(), Tensor::from({2, 3}, {1, 0, 1, 0, 0, 0})})
-                samples.push_back({{Tensor::normal({2, 3, 12}, rng)},
-                                   [=](std::span<const Var> in) { return self_attention(in[0], 2, mask); },
-                                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], 2, mask); }});
-              samples.push_back({{Tensor::normal({1, 1, 3}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], 1); }});
-              samples.push_back({{Tensor::normal({0, 2, 6}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], 1); }});
-              return samples;
+              const Ids start({0, 3, 3, 4, 6});
+              return std::vector<OpSample>{
+                  {{Tensor::normal({6, 12}, rng)},
+                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2); },
+                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2); }},
+                  {{Tensor::normal({1, 3}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], Ids({0, 1}), 1); }},
+                  {{Tensor::normal({0, 6}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], Ids({0, 0}), 1); }}};
             },
-        .errors = {{[] { self_attention(Tensor::zeros({2, 3, 8}), 1); }, "self_attention: qkv [2, 3, 8] for 1 heads"},
-                   {[] { self_attention(Tensor::zeros({2, 3, 12}), 2, Tensor::zeros({3, 3})); }, "self_attention: mask [3, 3]"}}});
+        .errors = {{[] { self_attention(Tensor::zeros({3, 8}), Ids({0, 3}), 1); }, "self_attention: qkv [3, 8] for 1 heads"},
+                   {[] { self_attention(Tensor::zeros({3, 12}), Ids({0, 2}), 2); }, "self_attention: sequences must cover all 3 rows"},
+                   {[] { self_attention(Tensor::zeros({3, 12}), Ids({0, 4, 3}), 2); }, "self_attention: sequence 1 ends before it starts"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -11,9 +11,26 @@ TransformerBlock::TransformerBlock(int64_t width, int64_t head_count, int64_t hi
       linear1(width, hidden, rng.split("linear1")),
       linear2(hidden, width, rng.split("linear2")) {}
 
-Var TransformerBlock::operator()(const Var& x, const Tensor& mask, const Mode& mode) const {
-  const Var attended = x + dropout(out_proj(self_attention(in_proj(norm1(x)), heads, mask)), mode, "attention");
+Var TransformerBlock::operator()(const Var& x, const Ids& start, const Mode& mode) const {
+  const Var attended = x + dropout(out_proj(self_attention(in_proj(norm1(x)), start, heads)), mode, "attention");
   return attended + dropout(linear2(gelu(linear1(norm2(attended)))), mode, "feed_forward");
+}
+
+Var TransformerBlock::padded(const Var& x, const Tensor& mask, const Mode& mode) const {
+  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
+  check(mask.shape() == Shape({batch, length}), "transformer: mask {} for {}", mask.shape(), x.shape());
+  const Tensor keep = mask.contiguous();
+  std::vector<int32_t> real_rows, start{0}, place(static_cast<std::size_t>(batch * length), 0);
+  for (int64_t i = 0; i < batch * length; ++i) {
+    if (keep.data()[i] != 0) {
+      real_rows.push_back(static_cast<int32_t>(i));
+      place[i] = static_cast<int32_t>(real_rows.size());  // row 0 is kept for padding
+    }
+    if ((i + 1) % length == 0) start.push_back(static_cast<int32_t>(real_rows.size()));
+  }
+  const Var packed = embedding(reshape(x, {batch * length, width}), Ids(std::move(real_rows)));
+  const Var y = concat({Tensor::zeros({1, width}), (*this)(packed, Ids(std::move(start)), mode)}, 0);
+  return embedding(y, Ids({batch, length}, std::move(place)));
 }
 
 TransformerEncoder::TransformerEncoder(int64_t width, int64_t heads, int64_t depth, int64_t max_length, Rng rng)
@@ -26,12 +43,16 @@ TransformerEncoder::TransformerEncoder(int64_t width, int64_t heads, int64_t dep
     blocks.push_back(TransformerBlock(width, heads, 2 * width, rng.split(static_cast<uint64_t>(i))));
 }
 
-Var TransformerEncoder::operator()(const Var& tokens, const Tensor& mask, const Mode& mode) const {
-  const int64_t length = tokens.size(1);
-  check(length <= positions.shape()[0], "transformer: {} tokens, positions for {}", length, positions.shape()[0]);
-  Var x = tokens + slice(positions, 0, 0, length);
-  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, mask, mode.split("block" + std::to_string(i)));
-  return masked_mean(norm(x), mask);
+Var TransformerEncoder::operator()(const Var& tokens, const Ids& start, const Mode& mode) const {
+  std::vector<int32_t> place, rows;
+  for (int64_t i = 0; i + 1 < start.numel(); ++i)
+    for (int32_t t = start[i]; t < start[i + 1]; ++t) {
+      place.push_back(t - start[i]);
+      rows.push_back(t);
+    }
+  Var x = tokens + embedding(positions, Ids(std::move(place)));
+  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, start, mode.split("block" + std::to_string(i)));
+  return embedding_bag(norm(x), Ids(std::move(rows)), start);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,4 +1,5 @@
-// The Transformer encoder: pre-norm blocks with padding mask and learned positions.
+// The Transformer encoder: pre-norm blocks over sequences that stand packed one after the other, so that padding costs
+// nothing; learned positions.
 #pragma once
 
 #include "nn/layers.h"
@@ -11,8 +12,10 @@ struct TransformerBlock {
   LayerNorm norm1, norm2;
   Linear in_proj, out_proj, linear1, linear2;
   TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng);
-  /// x [B, T, width], mask [B, T] (0: padding) -> [B, T, width]; rows of padding hold numbers nobody should read.
-  Var operator()(const Var& x, const Tensor& mask, const Mode& mode) const;
+  /// x [N, width], sequence i in rows start[i] .. start[i+1] -> [N, width].
+  Var operator()(const Var& x, const Ids& start, const Mode& mode) const;
+  /// The same on padded sequences: x [B, T, width], mask [B, T] with 0 for padding -> [B, T, width], padding rows zero.
+  Var padded(const Var& x, const Tensor& mask, const Mode& mode) const;
   void visit(auto&& f) const {
     f("norm1", norm1);
     f("in_proj", in_proj);
@@ -23,14 +26,15 @@ struct TransformerBlock {
   }
 };
 
-/// Token embeddings + positions, blocks, final norm, mean over real tokens.
+/// Tokens + positions, blocks, final norm, mean over each sequence's tokens.
 struct TransformerEncoder {
   Param positions;  ///< [max_length, width]
   std::vector<TransformerBlock> blocks;
   LayerNorm norm;
   TransformerEncoder(int64_t width, int64_t heads, int64_t depth, int64_t max_length, Rng rng);
-  /// tokens [B, T, width] with T ≤ max_length, mask [B, T] -> pooled [B, width]; all padding gives zeros.
-  Var operator()(const Var& tokens, const Tensor& mask, const Mode& mode) const;
+  /// tokens [N, width], sequence i in rows start[i] .. start[i+1], each at most max_length long -> [sequences, width]; an
+  /// empty sequence gives zeros.
+  Var operator()(const Var& tokens, const Ids& start, const Mode& mode) const;
   void visit(auto&& f) const {
     f("positions", positions);
     f("blocks", blocks);

@@ -34,24 +34,8 @@ Encoders::Encoders(const ModelSettings& s, const Vocabulary& v, Rng rng)
 }
 
 Var Encoders::encode_text(const Dataset& data, std::span<const int32_t> items, const Mode& mode) const {
-  if (!text) {
-    const auto [ids, start] = bags(items, text_length, [&](int32_t item) { return data.item_words(item); });
-    return text_map(words.bag(ids, start));
-  }
-  int64_t longest = 1;
-  for (int32_t item : items) longest = std::max<int64_t>(longest, std::min<int64_t>(text_length, std::ssize(data.item_words(item))));
-  const int64_t count = std::ssize(items);
-  std::vector<int32_t> ids(static_cast<std::size_t>(count * longest), 0);
-  Tensor mask = Tensor::zeros({count, longest});
-  real* keep = mask.write();
-  for (int64_t i = 0; i < count; ++i) {
-    const auto list = data.item_words(items[i]);
-    for (int64_t t = 0; t < std::min<int64_t>(longest, std::ssize(list)); ++t) {
-      ids[i * longest + t] = list[t];
-      keep[i * longest + t] = 1;
-    }
-  }
-  return text_map((*text)(words(Ids({count, longest}, std::move(ids))), mask, mode));
+  const auto [ids, start] = bags(items, text_length, [&](int32_t item) { return data.item_words(item); });
+  return text_map(text ? (*text)(words(ids), start, mode) : words.bag(ids, start));
 }
 
 Var Encoders::encode_queries(const Dataset& data, std::span<const int32_t> queries) const {

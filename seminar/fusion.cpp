@@ -5,6 +5,11 @@
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+Ids flat(const Ids& ids) { return ids.reshape({ids.numel()}); }
+
+}  // namespace
 
 Fusion::Fusion(const ModelSettings& settings, int64_t item_channels, Rng rng) : lambda(settings.lambda) {
   if (settings.fusion == "gate") {
@@ -18,7 +23,7 @@ Fusion::Fusion(const ModelSettings& settings, int64_t item_channels, Rng rng) : 
 Var Fusion::item_weights(const Channels& channels, const Ids& item) const {
   if (item_logits) {
     const Var logits = Var(Tensor::zeros(channels.present.shape())) + *item_logits;
-    return embedding(softmax(logits, channels.present), item);
+    return embedding(softmax(logits, channels.present), flat(item));
   }
   const int64_t all = static_cast<int64_t>(gate.size());
   Var logits;
@@ -26,7 +31,7 @@ Var Fusion::item_weights(const Channels& channels, const Ids& item) const {
     const Var part = gate[m + 1](channels.item[m]);
     logits = logits.defined() ? logits + part : part;
   }
-  return embedding(softmax(slice(logits, 1, 1, all), channels.present), item);
+  return embedding(softmax(slice(logits, 1, 1, all), channels.present), flat(item));
 }
 
 Var Fusion::weights(const Channels& channels, const PairIds& pairs) const {
@@ -41,7 +46,7 @@ Var Fusion::weights(const Channels& channels, const PairIds& pairs) const {
     const Var part = gate[m + 1](channels.item[m]);
     item_part = item_part.defined() ? item_part + part : part;
   }
-  const Var logits = embedding(gate[0](channels.query), pairs.query) + embedding(item_part, pairs.item);
+  const Var logits = embedding(gate[0](channels.query), flat(pairs.query)) + embedding(item_part, flat(pairs.item));
   const Tensor all_items = concat({Tensor::full({channels.present.size(0), 1}, 1), channels.present}, 1).value();
   return softmax(logits, gather_rows("fusion", all_items, pairs.item));
 }

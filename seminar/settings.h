@@ -50,7 +50,7 @@ struct RunSettings {
   int64_t k = 50;
   int64_t batch = 256;
   int64_t epochs = 2;
-  double lr = 1e-3;
+  double lr = 3e-3;
   int64_t negatives = 4;
   int64_t targets = 100;
   double hide_query = 0.5;

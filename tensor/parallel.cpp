@@ -12,18 +12,16 @@
 namespace seminar {
 namespace {
 
-int& thread_count() {
-  static int n = omp_get_max_threads();
-  return n;
-}
+// Read before main: later gemm sets OpenMP's own number to 1, so that BLAS calls stay on their thread.
+int thread_count = omp_get_max_threads();
 
 }  // namespace
 
-int threads() { return thread_count(); }
+int threads() { return thread_count; }
 
 void set_threads(int n) {
   check(n >= 1 && n <= 1024, "threads: must be from 1 to 1024: {}", n);
-  thread_count() = n;
+  thread_count = n;
 }
 
 void parallel_blocks(int64_t n, int64_t grain, BlockFunction run, const void* context) {

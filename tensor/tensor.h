@@ -119,7 +119,8 @@ void for_each_row(const Shape& shape, const Shape& strides, F&& f) {
 class Ids {
  public:
   Ids() : values_(std::make_shared<const std::vector<int32_t>>()), shape_{0} {}
-  Ids(std::vector<int32_t> values) : Ids({static_cast<int64_t>(values.size())}, std::move(values)) {}
+  explicit Ids(std::vector<int32_t> values)
+      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_{static_cast<int64_t>(values_->size())} {}
   Ids(const Shape& shape, std::vector<int32_t> values)
       : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_(shape) {
     check(shape.numel() == static_cast<int64_t>(values_->size()), "ids: {} values for shape {}", values_->size(), shape);
