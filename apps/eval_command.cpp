@@ -12,16 +12,14 @@ namespace {
 struct EvalArguments {
   std::string data, model, json;
   bool valid = false, show_query = false;
-  int64_t negatives = 99;
   SettingsFlags flags;
 };
 
 void run(EvalArguments& a) {
   a.flags.apply();
-  check(a.negatives >= 1, "--candidates-negatives: must be at least 1: {}", a.negatives);
   if (!a.json.empty() && a.json != "-") check_writable(a.json);
   const Dataset data = Dataset::open(a.data);
-  const EvaluationOptions options{a.valid ? Split::valid : Split::test, a.negatives, a.show_query};
+  const EvaluationOptions options{a.valid ? Split::valid : Split::test, a.show_query};
   RankingMetrics m;
   if (a.model == "popularity") {
     m = evaluate_popularity(data, a.flags.run, options);
@@ -48,7 +46,6 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
   command->add_flag("--valid", a->valid, "the validation actions instead of the test actions");
   command->add_flag("--show-query", a->show_query, "candidates share the target's query, as in search");
-  command->add_option("--candidates-negatives", a->negatives, "sampled negatives a user")->capture_default_str();
   a->flags.add(*command, false);
   command->callback([a] { run(*a); });
 }

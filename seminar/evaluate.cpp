@@ -16,13 +16,13 @@ RankingMetrics evaluate_scores(const Dataset& data, const RunSettings& run, cons
   check(!targets.empty(), "evaluate: no user has a held-out action with a history before it");
   std::vector<real> scores;
   const Rng rng = Rng(static_cast<uint64_t>(run.seed)).split(options.split == Split::test ? "test" : "valid");
-  const BatchOptions batch_options{run.history, options.negatives, options.show_query ? 0.0 : 1.0};
+  const BatchOptions batch_options{run.history, run.eval_negatives, options.show_query ? 0.0 : 1.0};
   for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
     const std::size_t count = std::min<std::size_t>(users_at_once, targets.size() - begin);
     const Tensor s = score(make_batch(data, std::span(targets).subspan(begin, count), batch_options, rng)).contiguous();
     scores.insert(scores.end(), s.data(), s.data() + s.numel());
   }
-  return ranking_metrics(scores, 1 + options.negatives);
+  return ranking_metrics(scores, 1 + run.eval_negatives);
 }
 
 }  // namespace

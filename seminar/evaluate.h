@@ -8,7 +8,6 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 struct EvaluationOptions {
   Split split = Split::test;
-  int64_t negatives = 99;
   bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)
 };
 

@@ -60,6 +60,7 @@ struct RunSettings {
   double gsu_weight = 1.0;
   int64_t chunks = 5;
   double weight_decay = 0;
+  int64_t eval_negatives = 99;
 
   void visit(auto&& f) {
     f(SettingInfo{"seed", "seed of every random draw", 0, 9e15, {}}, seed);
@@ -78,6 +79,7 @@ struct RunSettings {
     f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
+    f(SettingInfo{"eval-negatives", "sampled negatives a user in validation and evaluation", 1, 100000, {}}, eval_negatives);
   }
 };
 

@@ -60,7 +60,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run, con
       now.targets = report.targets += std::ssize(targets);
       now.valid.reset();
       if (&targets == &batches.back()) {
-        now.valid = evaluate(model, data, run, {Split::valid, 99, false});
+        now.valid = evaluate(model, data, run, {Split::valid, false});
         if (best.empty() || now.valid->ndcg10 > report.best_ndcg10) {
           report.best_ndcg10 = now.valid->ndcg10;
           report.best_epoch = epoch + 1;

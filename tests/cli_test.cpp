@@ -51,14 +51,14 @@ void write_movielens(const std::string& dir) {
   std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n", tags = "userId,movieId,tag,timestamp\n";
   for (int m = 1; m <= 40; ++m) movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
   for (int u = 1; u <= 8; ++u)
-    for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 4) % 40, 1000 + p);
+    for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 7) % 40, 1000 + p);
   tags += "1,4,funny,1003\n";
   write_file(dir + "/movies.csv", movies);
   write_file(dir + "/ratings.csv", ratings);
   write_file(dir + "/tags.csv", tags);
 }
 
-const char* small = "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16";
+const char* small = "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 --eval-negatives 20";
 
 // No file beside `path` that starts with its name and is not it.
 bool nothing_half_written(const std::string& path) {
@@ -90,7 +90,7 @@ TEST_SUITE("cli") {
     const Output trained = run(fmt::format("train --data {} --init {} --out {} {}", data, psu, model, small));
     CAPTURE(trained.err);
     CHECK(trained.code == 0);
-    const std::string candidates = "--candidates-negatives 20 --k 4 --history 10";
+    const std::string candidates = "--eval-negatives 20 --k 4 --history 10";
     CHECK(run(fmt::format("eval --data {} --model {} --json {} {}", data, model, json, candidates)).code == 0);
     const nlohmann::json metrics = nlohmann::json::parse(read_file(json));
     CHECK(metrics["users"] == 8);
@@ -110,7 +110,7 @@ TEST_SUITE("cli") {
       CHECK(read_file(again) == read_file(model));
     }
     SUBCASE("settings from a TOML file; flags win; unknown keys are refused with their line") {
-      write_file(folder / "a.toml", "# settings\ndim = 8\nheads = 2\ntext-heads = 2\nhidden = 8\nepochs = 1\nhistory = 10\nk = 4\nnegatives = 2\nbatch = 16\n");
+      write_file(folder / "a.toml", "# settings\ndim = 8\nheads = 2\ntext-heads = 2\nhidden = 8\nepochs = 1\nhistory = 10\nk = 4\nnegatives = 2\neval-negatives = 20\nbatch = 16\n");
       const std::string from_file = folder / "toml.safetensors";
       CHECK(run(fmt::format("pretrain --data {} --out {} --config {}", data, from_file, folder / "a.toml")).code == 0);
       CHECK(read_file(from_file) == read_file(psu));
@@ -136,7 +136,7 @@ TEST_SUITE("cli") {
       check_refused(train("--out " + data), "is a folder, a file is needed");
       check_refused("train --data /nowhere --out " + out, "/nowhere");
       check_refused("eval --data " + data + " --model " + folder / "src" + "/movies.csv", "not a safetensors file");
-      check_refused("eval --data " + data + " --model popularity --candidates-negatives 40", "negatives: user");
+      check_refused("eval --data " + data + " --model popularity --eval-negatives 40", "negatives: user");
       check_refused("inspect " + folder / "src" + "/movies.csv", "movies.csv");
       check_refused("", "subcommand");
       check_refused("fly", "fly");

@@ -46,6 +46,7 @@ RunSettings small_run() {
   run.dropout = 0.1;
   run.hide_query = 0.5;
   run.chunks = 3;
+  run.eval_negatives = 9;
   return run;
 }
 

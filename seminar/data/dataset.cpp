@@ -276,14 +276,6 @@ int32_t QueryTable::id(std::string_view text) {
 
 void check_new_folder(const std::string& dir) { const NewFolder probe(dir); }
 
-void write_dataset(const RawData& data, const std::string& dir) {
-  NewFolder folder(dir);
-  const std::string& temporary = folder.temporary();
-  write_sequences(data, temporary + "/sequences.safetensors");
-  write_texts(data, temporary);
-  folder.commit();
-}
-
 template <class T>
 Dataset::Ragged<T> Dataset::ragged(const SafetensorsFile& file, const std::string& start, const std::string& values) {
   const Ragged<T> table{file.view<int64_t>(start), file.view<T>(values)};
@@ -292,6 +284,112 @@ Dataset::Ragged<T> Dataset::ragged(const SafetensorsFile& file, const std::strin
   check(table.start.back() == static_cast<int64_t>(table.values.size()), "{}: '{}': ends at {}, but '{}' has {} values",
         file.path(), start, table.start.back(), values, table.values.size());
   return table;
+}
+
+void Dataset::map_files(const std::string& dir) {
+  for (const char* name : data_files) files_.emplace(name, SafetensorsFile(dir + "/" + name));
+  const SafetensorsFile &sequences = files_.at("sequences.safetensors"), &items = files_.at("items.safetensors"),
+                        &queries = files_.at("queries.safetensors"), &vocabulary = files_.at("vocabulary.safetensors");
+  histories_ = ragged<int32_t>(sequences, "user_start", "items");
+  history_queries_ = ragged<int32_t>(sequences, "user_start", "queries");
+  times_ = ragged<int64_t>(sequences, "user_start", "times");
+  user_ids_ = sequences.view<int64_t>("user_ids");
+  item_words_ = ragged<int32_t>(items, "word_start", "words");
+  item_attributes_ = ragged<int32_t>(items, "attribute_start", "attributes");
+  titles_ = ragged<uint8_t>(items, "title_start", "titles");
+  original_ids_ = items.view<int64_t>("original_ids");
+  query_words_ = ragged<int32_t>(queries, "word_start", "words");
+  query_texts_ = ragged<uint8_t>(queries, "text_start", "texts");
+  words_ = ragged<uint8_t>(vocabulary, "word_start", "words");
+  attributes_ = ragged<uint8_t>(vocabulary, "attribute_start", "attributes");
+}
+
+void Dataset::check_contents() const {
+  const SafetensorsFile &sequences = files_.at("sequences.safetensors"), &items = files_.at("items.safetensors"),
+                        &queries = files_.at("queries.safetensors"), &vocabulary = files_.at("vocabulary.safetensors");
+  const auto same = [](const SafetensorsFile& file, const char* name, int64_t rows, int64_t expected) {
+    check(rows == expected, "{}: '{}': {} rows, expected {}", file.path(), name, rows, expected);
+  };
+  check(users() >= 1, "{}: no users", sequences.path());
+  same(sequences, "user_ids", std::ssize(user_ids_), users());
+  same(items, "attribute_start", item_attributes_.rows(), titles_.rows());
+  same(items, "word_start", item_words_.rows(), titles_.rows());
+  same(items, "original_ids", std::ssize(original_ids_), titles_.rows());
+  same(queries, "text_start", query_texts_.rows(), query_words_.rows());
+  const std::pair<const SafetensorsFile*, int64_t> tables[] = {
+      {&items, titles_.rows()}, {&queries, query_words_.rows()}, {&vocabulary, words_.rows()}, {&vocabulary, attributes_.rows()}};
+  for (const auto& [file, rows] : tables) check(rows >= 1, "{}: the entry 0 is missing", file->path());
+  check_ids(sequences, "items", 1, titles_.rows());
+  check_ids(sequences, "queries", 0, query_words_.rows());
+  check_ids(items, "words", 1, words_.rows());
+  check_ids(items, "attributes", 1, attributes_.rows());
+  check_ids(queries, "words", 1, words_.rows());
+}
+
+Dataset Dataset::open(const std::string& dir) {
+  const std::string path = dir + "/" + manifest_name, text = read_file(path, max_manifest);
+  const Manifest manifest(path, text);
+  const int64_t version = manifest.get<int64_t>("format_version");
+  check(version == format_version, "{}: format_version is {}, this program reads {}", path, version, format_version);
+  Dataset data;
+  data.info_.kind = manifest.get<std::string>("kind");
+  data.info_.sources = manifest.get_map<std::string>("sources");
+  data.info_.seed = manifest.get<uint64_t>("seed");
+  data.info_.options = manifest.get_map<double>("options");
+  data.info_.import_counts = manifest.get_map<int64_t>("import_counts");
+  const auto checksums = manifest.get_map<std::string>("checksums");
+  for (const char* name : data_files) {
+    const auto expected = checksums.find(name);
+    check(expected != checksums.end(), "{}: no checksum of {}", path, name);
+    const std::string file = dir + "/" + name, actual = file_checksum(file);
+    check(actual == expected->second, "{}: damaged: its checksum is {}, the manifest says {}", file, actual, expected->second);
+  }
+  data.map_files(dir);
+  data.check_contents();
+  const auto counts = manifest_counts(data);
+  for (const auto& [name, count] : manifest.get_map<int64_t>("counts")) {
+    const auto actual = counts.find(name);
+    check(actual != counts.end() && actual->second == count, "{}: counts: '{}' is {}, which the files contradict", path,
+          shown(name), count);
+  }
+  data.fingerprint_ = checksum(std::as_bytes(std::span(text)));
+  return data;
+}
+
+double Dataset::query_share() const {
+  const int64_t with = std::count_if(history_queries_.values.begin(), history_queries_.values.end(), [](int32_t q) { return q != 0; });
+  return interactions() == 0 ? 0 : static_cast<double>(with) / static_cast<double>(interactions());
+}
+
+int64_t Dataset::original_item(int32_t item) const {
+  check(item >= 0 && item < std::ssize(original_ids_), "data set: id out of range: {} of {}", item, original_ids_.size());
+  return original_ids_[static_cast<std::size_t>(item)];
+}
+
+int64_t Dataset::original_user(int64_t user) const {
+  check(user >= 0 && user < std::ssize(user_ids_), "data set: id out of range: {} of {}", user, user_ids_.size());
+  return user_ids_[static_cast<std::size_t>(user)];
+}
+
+void write_dataset(const RawData& data, const std::string& dir) {
+  NewFolder folder(dir);
+  const std::string& temporary = folder.temporary();
+  write_sequences(data, temporary + "/sequences.safetensors");
+  write_texts(data, temporary);
+  Dataset written;
+  written.map_files(temporary);
+  written.check_contents();
+  nlohmann::ordered_json manifest;
+  manifest["format_version"] = format_version;
+  manifest["kind"] = data.info.kind;
+  manifest["sources"] = data.info.sources;
+  manifest["seed"] = data.info.seed;
+  manifest["options"] = data.info.options;
+  manifest["import_counts"] = data.info.import_counts;
+  manifest["counts"] = manifest_counts(written);
+  for (const char* name : data_files) manifest["checksums"][name] = file_checksum(temporary + "/" + name);
+  write_file(temporary + "/" + manifest_name, manifest.dump(2) + "\n");
+  folder.commit();
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -122,6 +122,7 @@ class Dataset {
   int64_t original_user(int64_t user) const;
 
  private:
+  friend void write_dataset(const RawData& data, const std::string& dir);
   // Rows of different lengths: row i is values[start[i], start[i + 1]).
   template <class T>
   struct Ragged {

@@ -1,0 +1,158 @@
+// The semantics of the engine, one by one.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "autograd/ops.h"
+#include "nn/layers.h"
+#include "nn/optim.h"
+#include "tensor/parallel.h"
+#include "tensor/pool.h"
+
+using namespace seminar;
+
+namespace {
+
+Var leaf(std::initializer_list<real> values) { return Var::leaf(Tensor::from({static_cast<int64_t>(values.size())}, values)); }
+
+struct Forgetful {
+  Param listed{Tensor::zeros({2})}, forgotten{Tensor::zeros({3})};
+  void visit(auto&& f) const { f("listed", listed); }
+};
+
+}  // namespace
+
+TEST_SUITE("engine") {
+  TEST_CASE("a variable used twice gets both gradients: b = a + a, c = b + b") {
+    const Var a = leaf({3});
+    const Var b = a + a, c = b + b;
+    backward(sum(c));
+    CHECK(a.grad().item() == 4);
+  }
+
+  TEST_CASE("leaves that share a gradient do not disturb each other") {
+    const Var a = leaf({1, 2}), b = leaf({3, 4});
+    backward(sum(a + b) + sum(mul(a, a)));
+    CHECK(a.grad().to_vector() == std::vector<real>{3, 5});
+    CHECK(b.grad().to_vector() == std::vector<real>{1, 1});
+  }
+
+  TEST_CASE("gradients of several losses add up on the leaves until they are cleared") {
+    const Param p(Tensor::from({2}, {1, 2}));
+    backward(sum(p.var()));
+    backward(sum(scale(p.var(), 2)));
+    CHECK(p.var().grad().to_vector() == std::vector<real>{3, 3});
+    zero_grad({{"p", p.var()}});
+    CHECK(!p.var().grad().defined());
+  }
+
+  TEST_CASE("a second backward throws, naming the op") {
+    const Var a = leaf({1, 2}), y = sum(mul(a, a));
+    backward(y);
+    CHECK_THROWS_WITH_AS(backward(y), "backward: the graph of 'sum' was freed by an earlier backward(); compute the loss again", Error);
+  }
+
+  TEST_CASE("writing to a tensor saved for backward throws, naming op and versions") {
+    Var a = leaf({1, 2});
+    const Var y = sum(mul(a, a));
+    a.mutable_value().write()[0] = 5;
+    CHECK_THROWS_WITH_AS(
+        backward(y),
+        "mul: a tensor saved for backward was written to: shape [2], version 2, expected 1; compute a new tensor instead", Error);
+  }
+
+  TEST_CASE("backward needs a scalar that depends on something") {
+    CHECK_THROWS_WITH_AS(backward(leaf({1, 2})), "backward: needs a scalar, not shape [2]; reduce it with sum() or mean()", Error);
+    CHECK_THROWS_WITH_AS(backward(Var(Tensor::scalar(1))), "backward: the output does not depend on any parameter", Error);
+    const Var a = leaf({1, 2});
+    CHECK_THROWS_WITH_AS(backward(a + a, Tensor::zeros({3})), "backward: upstream [3] for an output [2]", Error);
+  }
+
+  TEST_CASE("a chain of a million ops builds, runs backward and is dropped") {
+    const int64_t alive = Node::alive;
+    {
+      const Var a = leaf({1});
+      Var y = a;
+      for (int i = 0; i < 1000000; ++i) y = scale(y, 1);
+      backward(y);
+      CHECK(a.grad().item() == 1);
+      Var z = a;
+      for (int i = 0; i < 1000000; ++i) z = scale(z, 1);  // dropped without backward
+    }
+    CHECK(Node::alive == alive);
+  }
+
+  TEST_CASE("NoGrad records nothing, also nested and after an exception") {
+    const Var a = leaf({1, 2});
+    try {
+      const NoGrad outer;
+      const NoGrad inner;
+      CHECK(!mul(a, a).needs_grad());
+      fail("out");
+    } catch (const Error&) {
+    }
+    CHECK(grad_enabled());
+    CHECK(mul(a, a).needs_grad());
+    CHECK(!detach(a).needs_grad());
+  }
+
+  TEST_CASE("a branch that the loss does not use gets nothing") {
+    const Var a = leaf({1}), b = leaf({2});
+    const Var used = mul(a, a), unused = mul(b, b);
+    backward(sum(used));
+    CHECK(a.grad().item() == 2);
+    CHECK(!b.grad().defined());
+  }
+
+  TEST_CASE("row gradients equal the dense ones") {
+    Rng rng(1);
+    const Tensor values = Tensor::normal({5, 3}, rng);
+    const Var dense = Var::leaf(values), rows = Var::leaf(values, true);
+    const Ids ids({2, 3}, {4, 0, 4, 1, 1, 4});
+    const Tensor weights = Tensor::normal({2, 3, 3}, rng);
+    for (const Var& table : {dense, rows}) backward(sum(embedding(table, ids) * weights));
+    CHECK(!rows.grad().defined());
+    Tensor expected = Tensor::zeros({5, 3});
+    real* y = expected.write();
+    for (const RowGradient& part : rows.node()->row_grads)
+      for (int64_t i = 0; i < part.ids.numel(); ++i)
+        for (int64_t j = 0; j < 3; ++j) y[part.ids[i] * 3 + j] += part.rows.at({i, j});
+    for (int64_t i = 0; i < 15; ++i) CHECK(expected.data()[i] == doctest::Approx(dense.grad().data()[i]));
+  }
+
+  TEST_CASE("an exception in a parallel region reaches the caller: that of the lowest block") {
+    const int before = threads();
+    for (int n : {1, 2, 8}) {
+      set_threads(n);
+      CHECK_THROWS_WITH_AS(parallel_for(100, 1, [](int64_t i, int64_t) { check(i < 7, "block {}", i); }), "block 7", Error);
+      CHECK_THROWS_WITH_AS(embedding(Tensor::zeros({3, 1000}), Ids(std::vector<int32_t>(1000, 9))), doctest::Contains("index 9"), Error);
+      int64_t total = 0;
+      parallel_for(10, 100, [&](int64_t begin, int64_t end) { total += end - begin; });
+      CHECK(total == 10);
+    }
+    set_threads(before);
+    CHECK_THROWS_AS(set_threads(0), Error);
+  }
+
+  TEST_CASE("a module that forgets a member cannot be built") {
+    CHECK_THROWS_WITH_AS(build<Forgetful>(), "build: the module made 2 parameters but visit() lists 1: a member is missing from visit()", Bug);
+    CHECK(parameters(build<Linear>(3, 2, Rng(1))).size() == 2);
+  }
+
+  TEST_CASE("after the second step a training step asks the system for no memory") {
+#if !defined(__SANITIZE_ADDRESS__)
+    const Mlp mlp = build<Mlp>(std::initializer_list<int64_t>{8, 16, 1}, Rng(1));
+    Adam adam(parameters(mlp), {});
+    Rng rng(2);
+    const Tensor x = Tensor::normal({32, 8}, rng);
+    int64_t calls = 0;
+    for (int step = 0; step < 6; ++step) {
+      if (step == 2) calls = pool::stats().system_calls;
+      const Var y = mlp(x, Mode());
+      backward(mean(y * y));
+      adam.step();
+    }
+    CHECK(pool::stats().system_calls == calls);
+#endif
+  }
+}

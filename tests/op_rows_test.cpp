@@ -1,0 +1,185 @@
+// Every op's row (autograd/op_row.h), in double precision: gradients against differences, the naive reference, views as
+// inputs, bits for several thread counts, leaks, messages.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <set>
+
+#include "autograd/op_row.h"
+#include "autograd/ops.h"
+#include "tensor/file.h"
+#include "tensor/parallel.h"
+
+using namespace seminar;
+
+namespace {
+
+struct Result {
+  Tensor value;
+  std::vector<Tensor> gradients;
+  bool operator==(const Result& r) const {
+    if (value.to_vector() != r.value.to_vector()) return false;
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      if (gradients[i].to_vector() != r.gradients[i].to_vector()) return false;
+    return true;
+  }
+};
+
+Result run(const OpSample& sample, const std::vector<Tensor>& inputs, const Tensor& upstream) {
+  std::vector<Var> leaves;
+  for (const Tensor& t : inputs) leaves.push_back(Var::leaf(t));
+  const Var y = sample.apply(leaves);
+  Result r{y.value().contiguous(), {}};
+  backward(y, upstream);
+  for (const Var& v : leaves) r.gradients.push_back(v.grad().defined() ? v.grad().contiguous() : Tensor::zeros(v.shape()));
+  return r;
+}
+
+Tensor value_of(const OpSample& sample, const std::vector<Tensor>& inputs) {
+  const NoGrad guard;
+  const std::vector<Var> constants(inputs.begin(), inputs.end());
+  return sample.apply(constants).value().contiguous();
+}
+
+// A random upstream: with ones, a softmax backward that is wrong by a factor passes.
+Tensor random_upstream(const Tensor& like) {
+  Rng rng(3);
+  return Tensor::normal(like.shape(), rng);
+}
+
+// The same numbers as a transposed view, or as a part of a larger tensor.
+Tensor transposed_view(const Tensor& t) { return t.rank() < 2 ? t : t.transpose().clone().transpose(); }
+Tensor slice_of_larger(const Tensor& t) {
+  if (t.rank() < 1) return t;
+  Shape shape = t.shape();
+  shape[-1] += 3;
+  Tensor larger = Tensor::full(shape, 7);
+  real* y = larger.write();
+  const Tensor source = t.contiguous();
+  for (int64_t r = 0; r < t.shape().rows(); ++r) std::copy_n(source.data() + r * t.size(-1), t.size(-1), y + r * shape[-1] + 2);
+  return larger.slice(-1, 2, 2 + t.size(-1));
+}
+
+// Calls f(name, sample number, sample) for all samples of all rows.
+template <class F>
+void each_sample(F f) {
+  for (const auto& [name, row] : op_rows()) {
+    Rng rng(7);
+    const std::vector<OpSample> samples = row.samples(rng);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      CAPTURE(name);
+      CAPTURE(i);
+      f(samples[i]);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("op rows") {
+  TEST_CASE("gradients agree with central differences") {
+    constexpr int64_t checked_elements = 100;  // of each input, evenly spread
+    each_sample([&](const OpSample& sample) {
+      const Tensor upstream = random_upstream(value_of(sample, sample.inputs));
+      const Result r = run(sample, sample.inputs, upstream);
+      for (std::size_t input = 0; input < sample.inputs.size(); ++input) {
+        CAPTURE(input);
+        const Tensor& x = sample.inputs[input];
+        const int64_t stride = std::max<int64_t>(1, x.numel() / checked_elements);
+        for (int64_t i = 0; i < x.numel(); i += stride) {
+          const double h = 1e-6 * std::max(1.0, std::abs(x.data()[i]));
+          const auto moved = [&](double by) {
+            std::vector<Tensor> inputs = sample.inputs;
+            inputs[input] = x.clone();
+            inputs[input].write()[i] += by;
+            return value_of(sample, inputs);
+          };
+          const Tensor high = moved(h), low = moved(-h);
+          double slope = 0;  // differences first: most outputs do not move at all
+          for (int64_t j = 0; j < high.numel(); ++j) slope += (high.data()[j] - low.data()[j]) * upstream.data()[j];
+          slope /= 2 * h;
+          const double exact = r.gradients[input].data()[i];
+          REQUIRE(std::abs(slope - exact) <= 1e-6 * std::max({1.0, std::abs(slope), std::abs(exact)}));
+        }
+      }
+    });
+  }
+
+  TEST_CASE("values agree with the naive reference") {
+    each_sample([](const OpSample& sample) {
+      if (!sample.reference) return;
+      const Tensor expected = sample.reference(sample.inputs), value = value_of(sample, sample.inputs);
+      REQUIRE(expected.shape() == value.shape());
+      for (int64_t i = 0; i < value.numel(); ++i)
+        REQUIRE(std::abs(value.data()[i] - expected.data()[i]) <= 1e-12 * std::max(1.0, std::abs(expected.data()[i])));
+    });
+  }
+
+  TEST_CASE("views as inputs, several thread counts and finite numbers") {
+    const int before = threads();
+    each_sample([](const OpSample& sample) {
+      set_threads(1);
+      const Tensor upstream = random_upstream(value_of(sample, sample.inputs));
+      const Result one = run(sample, sample.inputs, upstream);
+      for (real v : one.value.to_vector()) REQUIRE(std::isfinite(v));
+      for (const Tensor& g : one.gradients)
+        for (real v : g.to_vector()) REQUIRE(std::isfinite(v));
+      for (int n : {2, 3, 8}) {
+        set_threads(n);
+        REQUIRE(run(sample, sample.inputs, upstream) == one);
+      }
+      for (const auto view : {transposed_view, slice_of_larger}) {
+        std::vector<Tensor> inputs;
+        for (const Tensor& t : sample.inputs) inputs.push_back(view(t));
+        const Result r = run(sample, inputs, upstream);
+        for (std::size_t i = 0; i <= r.gradients.size(); ++i) {
+          const Tensor &a = i ? r.gradients[i - 1] : r.value, &b = i ? one.gradients[i - 1] : one.value;
+          for (int64_t j = 0; j < a.numel(); ++j) REQUIRE(std::abs(a.data()[j] - b.data()[j]) <= 1e-12 * std::max(1.0, std::abs(b.data()[j])));
+        }
+      }
+    });
+    set_threads(before);
+  }
+
+  TEST_CASE("no leaks, a zero upstream gives zero gradients, a second backward throws") {
+    each_sample([](const OpSample& sample) {
+      const int64_t alive = Node::alive;
+      {
+        const Tensor zeros = Tensor::zeros(value_of(sample, sample.inputs).shape());
+        for (const Tensor& g : run(sample, sample.inputs, zeros).gradients)
+          for (real v : g.to_vector()) REQUIRE(v == 0);
+        std::vector<Var> leaves;
+        for (const Tensor& t : sample.inputs) leaves.push_back(Var::leaf(t));
+        const Var y = sample.apply(leaves);
+        backward(y, zeros);
+        REQUIRE_THROWS_WITH_AS(backward(y, zeros), doctest::Contains("was freed by an earlier backward()"), Error);
+      }
+      REQUIRE(Node::alive == alive);
+    });
+  }
+
+  TEST_CASE("wrong calls throw the stated message") {
+    for (const auto& [name, row] : op_rows()) {
+      CAPTURE(name);
+      for (const OpError& e : row.errors) CHECK_THROWS_WITH_AS(e.call(), doctest::Contains(e.message.c_str()), Error);
+    }
+  }
+
+  TEST_CASE("ops.h and the rows name the same ops") {
+    const std::set<std::string> compositions{"mean", "detach"};  // record nothing of their own
+    const std::string header = read_file(std::string(SEMINAR_SOURCE_DIR) + "/autograd/ops.h");
+    const std::regex declaration("\nVar ([a-z_]+)\\(");
+    std::set<std::string> declared;
+    for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it) declared.insert((*it)[1]);
+    for (const std::string& name : declared) {
+      CAPTURE(name);
+      CHECK((op_rows().count(name) == 1) != (compositions.count(name) == 1));
+    }
+    for (const auto& [name, row] : op_rows()) {
+      CAPTURE(name);
+      CHECK(declared.count(name) == 1);
+    }
+  }
+}
