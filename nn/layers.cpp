@@ -20,9 +20,9 @@ Linear::Linear(int64_t in, int64_t out, Rng rng, bool with_bias) : weight(fan_in
 
 Embedding::Embedding(int64_t count, int64_t width, Rng rng, double std) : table(Tensor::normal({count, width}, rng, std), true) {}
 
-Mlp::Mlp(std::initializer_list<int64_t> widths, Rng rng) {
+Mlp::Mlp(std::initializer_list<int64_t> widths, Rng rng, bool last_bias) {
   const std::vector<int64_t> w(widths);
-  for (std::size_t i = 0; i + 1 < w.size(); ++i) layers.emplace_back(w[i], w[i + 1], rng.split(i));
+  for (std::size_t i = 0; i + 1 < w.size(); ++i) layers.emplace_back(w[i], w[i + 1], rng.split(i), last_bias || i + 2 < w.size());
 }
 
 Var Mlp::operator()(Var x, const Mode& mode) const {

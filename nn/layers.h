@@ -43,10 +43,10 @@ struct LayerNorm {
   }
 };
 
-/// Linear layers with ReLU between them: widths {in, hidden, …, out}.
+/// Linear layers with ReLU between them: widths {in, hidden, …, out}; the last may go without a bias.
 struct Mlp {
   std::vector<Linear> layers;
-  Mlp(std::initializer_list<int64_t> widths, Rng rng);
+  Mlp(std::initializer_list<int64_t> widths, Rng rng, bool last_bias = true);
   Var operator()(Var x, const Mode& mode) const;
   void visit(auto&& f) const { f("layers", layers); }
 };

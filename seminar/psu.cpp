@@ -87,7 +87,7 @@ Var Psu::query_item(const Channels& channels, const Batch& batch, const Mode& mo
 
 Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const {
   const FusedBatch fused = fuse_batch(fusion, encoders(data, batch.items, batch.queries, mode), batch);
-  const Var next = bce_with_logits(logits(fused, batch, mode), candidate_labels(batch));
+  const Var next = cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0)));
   if (parts) parts->push_back({"next", next.value().item()});
   Var total = next;
   const auto add = [&](const char* name, const Var& part, double weight) {

@@ -70,7 +70,7 @@ SEMINAR_INLINE Vec exp_lanes(const Vec& v) {
   Vec fa, fb;
   memcpy(&fa, &a, sizeof a);
   memcpy(&fb, &b, sizeof b);
-  return p * fa * fb;
+  return v < low ? Vec{} : p * fa * fb;  // what a mask left out (-inf) is exactly 0
 #endif
 }
 
