@@ -1,59 +1,83 @@
-// seminar data import, seminar data info
-#include <fmt/format.h>
+// Options and printed reports of the command `data`.
+#include "apps/data_command.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
-#include "apps/cli.h"
+#include "seminar/data/csv.h"
+#include "seminar/data/dataset.h"
 #include "seminar/data/movielens.h"
 
 namespace seminar {
 namespace {
 
-void print_info(const Dataset& data, bool json) {
-  std::vector<int64_t> lengths;
-  for (int64_t user = 0; user < data.users(); ++user) lengths.push_back(std::ssize(data.user_items(user)));
+struct ImportOptions {
+  std::string kind, source, out;
+  MovielensOptions movielens;
+};
+
+struct InfoOptions {
+  std::string dir;
+  bool json = false;
+};
+
+nlohmann::ordered_json history_lengths(const Dataset& data) {
+  std::vector<std::size_t> lengths;
+  for (int64_t user = 0; user < data.users(); ++user) lengths.push_back(data.user_items(user).size());
   std::sort(lengths.begin(), lengths.end());
-  const auto quantile = [&](double q) { return lengths[static_cast<std::size_t>(q * static_cast<double>(lengths.size() - 1))]; };
-  nlohmann::ordered_json info;
-  info["kind"] = data.info().kind;
-  info["users"] = data.users();
-  info["items"] = data.items();
-  info["queries"] = data.queries() - 1;
-  info["words"] = data.words() - 1;
-  info["attributes"] = data.attributes() - 1;
-  info["interactions"] = data.interactions();
-  info["query share"] = data.query_share();
-  info["history length"] = {{"min", lengths.front()}, {"10 %", quantile(0.1)}, {"median", quantile(0.5)}, {"90 %", quantile(0.9)}, {"max", lengths.back()}};
-  info["import"] = data.info().import_counts;
-  info["options"] = data.info().options;
-  info["seed"] = data.info().seed;
-  info["sources"] = data.info().sources;
-  info["fingerprint"] = data.fingerprint();
-  if (json) {
-    fmt::print("{}\n", info.dump(2));
-    return;
-  }
-  for (const auto& [key, value] : info.items()) {
-    if (!value.is_object()) {
-      fmt::print("{:<18} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
-      continue;
-    }
-    fmt::print("{}\n", key);
-    for (const auto& [name, inner] : value.items()) fmt::print("  {:<36} {}\n", name, inner.is_string() ? inner.get<std::string>() : inner.dump());
+  const auto percentile = [&](std::size_t p) { return lengths[(lengths.size() - 1) * p / 100]; };
+  return {{"min", percentile(0)},
+          {"10 %", percentile(10)},
+          {"median", percentile(50)},
+          {"90 %", percentile(90)},
+          {"max", percentile(100)}};
+}
+
+nlohmann::ordered_json summary(const Dataset& data) {
+  return {{"kind", data.info().kind},
+          {"sources", data.info().sources},
+          {"seed", data.info().seed},
+          {"options", data.info().options},
+          {"users", data.users()},
+          {"items", data.items()},
+          {"queries", data.queries() - 1},
+          {"words", data.words() - 1},
+          {"attributes", data.attributes() - 1},
+          {"interactions", data.interactions()},
+          {"history_length", history_lengths(data)},
+          {"query_share", data.query_share()},
+          {"import_counts", data.info().import_counts},
+          {"checksum", data.fingerprint()}};
+}
+
+// One line a member, nested members in a row; numbers as JSON writes them.
+void print_summary(const nlohmann::ordered_json& members) {
+  const auto plain = [](const nlohmann::ordered_json& value) {
+    return value.is_string() ? shown(value.get<std::string>()) : value.dump();
+  };
+  for (const auto& [name, value] : members.items()) {
+    std::vector<std::string> parts;
+    if (value.is_object())
+      for (const auto& [key, part] : value.items()) parts.push_back(fmt::format("{} {}", key, plain(part)));
+    else
+      parts.push_back(plain(value));
+    fmt::print("{:<15} {}\n", name, fmt::join(parts, ", "));
   }
 }
 
-struct ImportArguments {
-  std::string kind, source, out;
-  MovielensOptions options;
-};
+void run_import(const ImportOptions& options) {
+  check_new_folder(options.out);
+  write_dataset(import_movielens(options.source, options.movielens), options.out);
+  print_summary(summary(Dataset::open(options.out)));
+}
 
-void import(const ImportArguments& a) {
-  check(a.kind == "movielens", "data import: unknown kind '{}': movielens", a.kind);
-  check_new_folder(a.out);
-  write_dataset(import_movielens(a.source, a.options), a.out);
-  print_info(Dataset::open(a.out), false);
+void run_info(const InfoOptions& options) {
+  const nlohmann::ordered_json members = summary(Dataset::open(options.dir));
+  options.json ? fmt::print("{}\n", members.dump(2)) : print_summary(members);
 }
 
 }  // namespace
@@ -61,20 +85,23 @@ void import(const ImportArguments& a) {
 void add_data_command(CLI::App& app) {
   CLI::App* data = app.add_subcommand("data", "Import data sets and look at them");
   data->require_subcommand(1);
-  auto a = std::make_shared<ImportArguments>();
-  CLI::App* import_command = data->add_subcommand("import", "Read published files into a data set folder");
-  import_command->add_option("kind", a->kind, "layout of the files: movielens")->required();
-  import_command->add_option("source", a->source, "folder of the files")->required();
-  import_command->add_option("--out", a->out, "data set folder to create")->required();
-  import_command->add_option("--seed", a->options.seed, "seed of the made queries")->capture_default_str();
-  import_command->add_option("--query-share", a->options.query_share, "share of behaviours that get a query")->capture_default_str();
-  import_command->callback([a] { import(*a); });
-  auto dir = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  CLI::App* info = data->add_subcommand("info", "Print what a data set holds");
-  info->add_option("folder", *dir, "data set folder")->required();
-  info->add_flag("--json", *json, "as JSON");
-  info->callback([dir, json] { print_info(Dataset::open(*dir), *json); });
-}
+
+  const auto to_import = std::make_shared<ImportOptions>();
+  CLI::App* import = data->add_subcommand("import", "Turn downloaded files into a data folder");
+  import->add_option("KIND", to_import->kind, "Layout of the files")->required()->check(CLI::IsMember({"movielens"}));
+  import->add_option("SRC", to_import->source, "Folder of the files")->required();
+  import->add_option("--out", to_import->out, "Data folder to create")->required();
+  import->add_option("--seed", to_import->movielens.seed, "Seed of the made queries")->capture_default_str();
+  import->add_option("--query-share", to_import->movielens.query_share, "Share of behaviours with a query, 0 to 1")
+      ->capture_default_str();
+  import->callback([to_import] { run_import(*to_import);
+});
+
+const auto to_show = std::make_shared<InfoOptions>();
+CLI::App* info = data->add_subcommand("info", "Show what a data folder holds");
+info->add_option("DIR", to_show->dir, "Data folder")->required();
+info->add_flag("--json", to_show->json, "As JSON");
+info->callback([to_show] { run_info(*to_show); });
+}  // namespace seminar
 
 }  // namespace seminar

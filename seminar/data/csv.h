@@ -10,8 +10,8 @@
 
 namespace seminar {
 
-/// `value` for an error message: in single quotes, on one line, at most 60 characters, control characters and bytes that
-/// are not UTF-8 escaped.
+/// `value` for an error message: in single quotes, on one line, at most 60 characters, control characters and bytes
+/// that are not UTF-8 escaped.
 std::string shown(std::string_view value);
 
 /// True if `text` is well-formed UTF-8.
@@ -21,8 +21,8 @@ bool valid_utf8(std::string_view text);
 /// CRLF and a missing final newline are accepted. Every complaint is an Error `path:line: what: value`.
 class CsvReader {
  public:
-  /// Opens `path` and finds the named columns in its header, in any order; other columns are skipped. Throws Error if the
-  /// file cannot be read, a named column is missing or there are no rows.
+  /// Opens `path` and finds the named columns in its header, in any order; other columns are skipped. Throws Error if
+  /// the file cannot be read, a named column is missing or there are no rows.
   CsvReader(const std::string& path, std::vector<std::string> columns);
 
   /// Moves to the next record; false at the end. Throws Error if the record is malformed.

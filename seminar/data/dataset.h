@@ -83,8 +83,8 @@ void check_new_folder(const std::string& dir);
 /// attributes get ids by falling count, then by text; equal data give equal bytes.
 void write_dataset(const RawData& data, const std::string& dir);
 
-/// A data set, mapped read-only and checked as a whole when opened. Copies share the files. The accessors throw Error for
-/// an id out of range; what they return is valid as long as the data set or a copy of it lives.
+/// A data set, mapped read-only and checked as a whole when opened. Copies share the files. The accessors throw Error
+/// for an id out of range; what they return is valid as long as the data set or a copy of it lives.
 class Dataset {
  public:
   /// Throws Error `file: what is wrong: value` if anything is missing, damaged or contradictory.
@@ -141,6 +141,7 @@ class Dataset {
     const std::span<const uint8_t> row = table.row(id);
     return {reinterpret_cast<const char*>(row.data()), row.size()};
   }
+  friend void write_dataset(const RawData& data, const std::string& dir);
   Dataset() = default;
   void map_files(const std::string& dir);
   void check_contents() const;

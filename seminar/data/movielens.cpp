@@ -1,158 +1,221 @@
+// The MovieLens importer.
 #include "seminar/data/movielens.h"
 
 #include <algorithm>
-#include <set>
+#include <tuple>
+#include <utility>
 
 #include "seminar/data/csv.h"
+#include "tensor/error.h"
 #include "tensor/random.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr std::size_t fewest_actions = 3;  // one to train on, one to validate, one to test
+constexpr std::size_t min_ratings = 3;
+constexpr const char* files[] = {"movies.csv", "ratings.csv", "tags.csv"};
 
 struct Movie {
-  std::string title, text, decade;
+  std::string title;
   std::vector<std::string> genres;
+  std::string decade;                    // like "1990s", or empty
+  std::vector<std::string> query_words;  // genres and, last, the decade as a made query may name them
+  bool query_decade = false;             // the last of query_words is the decade
+  int32_t item = 0;                      // id, given once it is known who rates it
 };
 
 struct Rating {
-  int64_t movie, time;
+  int64_t movie, time, line;
 };
 
-// "Heat (1995)" -> title words with the year as a word, and the decade "1990s".
-void set_title(Movie& movie, std::string_view title) {
-  movie.title = title;
-  movie.text = title;
-  const std::size_t end = title.find_last_not_of(' ');
-  if (end == std::string_view::npos || end < 5 || title[end] != ')' || title[end - 5] != '(') return;
-  const std::string_view year = title.substr(end - 4, 4);
-  if (year.find_first_not_of("0123456789") != std::string_view::npos) return;
-  movie.decade = std::string(year.substr(0, 3)) + "0s";
+struct Tag {
+  int64_t time;
+  std::string text;
+};
+
+using Movies = std::map<int64_t, Movie>;
+using Users = std::map<int64_t, std::vector<Rating>>;
+using Tags = std::map<std::pair<int64_t, int64_t>, Tag>;  // by user and movie
+
+// The decade of a title that ends in a year like "(1995)"; empty if it doesn't.
+std::string decade_of(std::string_view title) {
+  title = title.substr(0, title.find_last_not_of(' ') + 1);
+  if (title.size() < 6) return "";
+  const std::string_view year = title.substr(title.size() - 6);
+  const bool digits = std::all_of(year.begin() + 1, year.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
+  if (year.front() != '(' || year.back() != ')' || !digits) return "";
+  return std::string(year.substr(1, 3)) + "0s";
 }
 
-std::map<int64_t, Movie> read_movies(const std::string& path) {
-  std::map<int64_t, Movie> movies;
+std::vector<std::string> split_genres(std::string_view text) {
+  std::vector<std::string> genres;
+  if (text == "(no genres listed)") return genres;
+  while (!text.empty()) {
+    const std::size_t bar = std::min(text.find('|'), text.size());
+    if (bar > 0) genres.emplace_back(text.substr(0, bar));
+    text.remove_prefix(std::min(bar + 1, text.size()));
+  }
+  return genres;
+}
+
+Movies read_movies(const std::string& path) {
+  Movies movies;
   CsvReader csv(path, {"movieId", "title", "genres"});
   while (csv.next()) {
-    const auto [at, fresh] = movies.try_emplace(csv.integer(0));
-    if (!fresh) csv.reject("movieId occurs twice", csv.field(0));
-    set_title(at->second, csv.field(1));
-    std::string_view rest = csv.field(2);
-    if (rest == "(no genres listed)") continue;
-    while (!rest.empty()) {
-      const std::size_t bar = std::min(rest.find('|'), rest.size());
-      if (bar > 0) at->second.genres.emplace_back(rest.substr(0, bar));
-      rest.remove_prefix(std::min(bar + 1, rest.size()));
-    }
+    const auto [it, fresh] = movies.try_emplace(csv.integer(0));
+    if (!fresh) csv.reject("second row for a movieId", csv.field(0));
+    Movie& movie = it->second;
+    movie.title = csv.field(1);
+    movie.genres = split_genres(csv.field(2));
+    movie.decade = decade_of(movie.title);
+    const std::vector<std::string> title = split_words(movie.title);
+    // The words of `text` for a query; a text that shares a word with the title is left out, for it could give the
+    // movie away.
+    const auto offer = [&](const std::string& text) {
+      const std::vector<std::string> words = split_words(text);
+      const bool in_title = std::find_first_of(words.begin(), words.end(), title.begin(), title.end()) != words.end();
+      if (words.empty() || in_title) return false;
+      movie.query_words.push_back(fmt::format("{}", fmt::join(words, " ")));
+      return true;
+    };
+    for (const std::string& genre : movie.genres) offer(genre);
+    movie.query_decade = offer(movie.decade);
   }
   return movies;
 }
 
-std::map<int64_t, std::vector<Rating>> read_ratings(const std::string& path, const std::map<int64_t, Movie>& movies) {
-  std::map<int64_t, std::vector<Rating>> users;
-  std::set<std::pair<int64_t, int64_t>> seen;
+int64_t read_time(const CsvReader& csv, std::size_t column) {
+  const int64_t time = csv.integer(column);
+  if (time < 0) csv.reject("timestamp is negative", csv.field(column));
+  return time;
+}
+
+Users read_ratings(const std::string& path, const Movies& movies) {
+  Users users;
   CsvReader csv(path, {"userId", "movieId", "rating", "timestamp"});
   while (csv.next()) {
-    const int64_t user = csv.integer(0), movie = csv.integer(1), time = csv.integer(3);
-    if (movies.count(movie) == 0) csv.reject("movieId is not in movies.csv", csv.field(1));
-    if (csv.number(2) < 0.5 || csv.number(2) > 5) csv.reject("rating outside 0.5 to 5", csv.field(2));
-    if (time < 0) csv.reject("negative timestamp", csv.field(3));
-    if (!seen.emplace(user, movie).second) csv.reject("this user rates this movie twice", csv.field(1));
-    users[user].push_back({movie, time});
+    const int64_t user = csv.integer(0), movie = csv.integer(1);
+    if (!movies.count(movie)) csv.reject("movieId is not in movies.csv", csv.field(1));
+    const double rating = csv.number(2);
+    if (rating < 0.5 || rating > 5) csv.reject("rating is not in 0.5 to 5", csv.field(2));
+    users[user].push_back({movie, read_time(csv, 3), csv.line()});
   }
-  for (auto& [user, ratings] : users)
-    std::stable_sort(ratings.begin(), ratings.end(), [](const Rating& a, const Rating& b) { return a.time < b.time; });
+  for (auto& [user, ratings] : users) {
+    std::sort(ratings.begin(), ratings.end(),
+              [](const Rating& a, const Rating& b) { return std::tie(a.movie, a.line) < std::tie(b.movie, b.line); });
+    const auto twice = std::adjacent_find(ratings.begin(), ratings.end(),
+                                          [](const Rating& a, const Rating& b) { return a.movie == b.movie; });
+    if (twice != ratings.end())
+      csv.reject_at((twice + 1)->line, "second rating of a movie by a user", fmt::format("{},{}", user, twice->movie));
+    std::sort(ratings.begin(), ratings.end(),
+              [](const Rating& a, const Rating& b) { return std::tie(a.time, a.line) < std::tie(b.time, b.line); });
+  }
   return users;
 }
 
-// The latest tag of each (user, movie); of equal times the later line.
-std::map<std::pair<int64_t, int64_t>, std::string> read_tags(const std::string& path) {
-  std::map<std::pair<int64_t, int64_t>, std::pair<int64_t, std::string>> latest;
+// The latest tag of each user and movie; of tags of one second, the last in the file.
+Tags read_tags(const std::string& path) {
+  Tags tags;
   CsvReader csv(path, {"userId", "movieId", "tag", "timestamp"});
   while (csv.next()) {
-    const int64_t time = csv.integer(3);
-    if (time < 0) csv.reject("negative timestamp", csv.field(3));
-    auto& entry = latest.try_emplace({csv.integer(0), csv.integer(1)}, -1, "").first->second;
-    if (time >= entry.first) entry = {time, std::string(csv.field(2))};
+    const int64_t user = csv.integer(0), movie = csv.integer(1), time = read_time(csv, 3);
+    if (split_words(csv.field(2)).empty()) continue;
+    const auto [it, fresh] = tags.try_emplace({user, movie}, Tag{time, ""});
+    if (fresh || time >= it->second.time) it->second = {time, std::string(csv.field(2))};
   }
-  std::map<std::pair<int64_t, int64_t>, std::string> tags;
-  for (auto& [key, entry] : latest) tags[key] = std::move(entry.second);
   return tags;
 }
 
-// One or two of the movie's genres and its decade, like "comedy drama 1990s"; empty if it has neither.
+// One or two genres and the decade, in the movie's order so that equal choices are one query.
 std::string made_query(const Movie& movie, Rng& rng) {
-  std::vector<std::string> words(movie.genres);
-  const std::size_t wanted = std::min<std::size_t>(words.size(), 1 + static_cast<std::size_t>(rng.below(2)));
-  for (std::size_t i = 0; i < wanted; ++i) std::swap(words[i], words[i + static_cast<std::size_t>(rng.below(std::ssize(words) - static_cast<int64_t>(i)))]);
-  words.resize(wanted);
-  std::sort(words.begin(), words.end());
-  if (!movie.decade.empty()) words.push_back(movie.decade);
-  return fmt::format("{}", fmt::join(words, " "));
+  const std::vector<std::string>& words = movie.query_words;
+  const int64_t genres = static_cast<int64_t>(words.size()) - movie.query_decade;
+  std::string query;
+  const auto append = [&](int64_t i) { query += (query.empty() ? "" : " ") + words[static_cast<std::size_t>(i)]; };
+  if (genres > 0) {
+    const int64_t a = rng.below(genres);
+    // Any position but a's for the second; a's own stands for none when only one genre is wanted.
+    const int64_t b = genres > 1 && rng.chance(0.5) ? (a + 1 + rng.below(genres - 1)) % genres : a;
+    append(std::min(a, b));
+    if (a != b) append(std::max(a, b));
+  }
+  if (movie.query_decade) append(genres);
+  return query;
+}
+
+// Gives ids to the movies that the users rate, by ascending movieId, and lists them in `data`.
+int64_t add_items(Movies& movies, const Users& users, RawData& data) {
+  for (const auto& [user, ratings] : users)
+    for (const Rating& rating : ratings) movies.at(rating.movie).item = 1;
+  int64_t unrated = 0;
+  for (auto& [id, movie] : movies) {
+    if (movie.item == 0) {
+      ++unrated;
+      continue;
+    }
+    RawData::Item item{id, movie.title, movie.title, movie.genres};
+    if (!movie.decade.empty()) item.attributes.push_back(movie.decade);
+    data.items.push_back(std::move(item));
+    movie.item = static_cast<int32_t>(data.items.size());
+  }
+  return unrated;
 }
 
 }  // namespace
 
-RawData import_movielens(const std::string& source, const MovielensOptions& options) {
-  check(options.query_share >= 0 && options.query_share <= 1, "query share: must be from 0 to 1: {}", options.query_share);
-  const std::string movies_path = source + "/movies.csv", ratings_path = source + "/ratings.csv", tags_path = source + "/tags.csv";
-  const std::map<int64_t, Movie> movies = read_movies(movies_path);
-  std::map<int64_t, std::vector<Rating>> users = read_ratings(ratings_path, movies);
-  const auto tags = read_tags(tags_path);
+RawData import_movielens(const std::string& src_dir, const MovielensOptions& options) {
+  check(options.query_share >= 0 && options.query_share <= 1, "import: query share must be in 0 to 1: {}",
+        options.query_share);
+  const auto path = [&](const char* name) { return src_dir + "/" + name; };
+  Movies movies = read_movies(path("movies.csv"));
+  Users users = read_ratings(path("ratings.csv"), movies);
+  const Tags tags = read_tags(path("tags.csv"));
+  const auto dropped =
+      static_cast<int64_t>(std::erase_if(users, [](const auto& entry) { return entry.second.size() < min_ratings; }));
+  check(!users.empty(), "{}: no user has {} ratings or more: {} users", path("ratings.csv"), min_ratings, dropped);
 
-  RawData raw;
-  raw.info.kind = "movielens";
-  for (const std::string& path : {movies_path, ratings_path, tags_path})
-    raw.info.sources[path.substr(path.rfind('/') + 1)] = checksum(MappedFile(path).bytes());
-  raw.info.seed = options.seed;
-  raw.info.options["query-share"] = options.query_share;
-  raw.info.import_counts["users left out (fewer than 3 actions)"] =
-      static_cast<int64_t>(std::erase_if(users, [](const auto& u) { return u.second.size() < fewest_actions; }));
-  check(!users.empty(), "{}: no user has at least {} ratings", ratings_path, fewest_actions);
+  RawData data;
+  data.info.kind = "movielens";
+  for (const char* name : files) data.info.sources[name] = checksum(MappedFile(path(name)).bytes());
+  data.info.seed = options.seed;
+  data.info.options = {{"min_ratings", static_cast<double>(min_ratings)}, {"query_share", options.query_share}};
+  const int64_t unrated = add_items(movies, users, data);
 
-  std::map<int64_t, int32_t> item_ids;  // in order of movieId
+  // How likely a behaviour that can have a made query must get one, for the whole to reach the share.
+  int64_t behaviours = 0, typed = 0, eligible = 0, made = 0;
   for (const auto& [user, ratings] : users)
-    for (const Rating& r : ratings) item_ids[r.movie] = 0;
-  for (auto& [movie, id] : item_ids) {
-    const Movie& m = movies.at(movie);
-    RawData::Item item{movie, m.title, m.text, m.genres};
-    if (!m.decade.empty()) item.attributes.push_back(m.decade);
-    raw.items.push_back(std::move(item));
-    id = static_cast<int32_t>(raw.items.size());
-  }
-
-  // A tag without any word is no query; the draw for the others makes up the wanted share.
-  int64_t behaviours = 0, typed = 0, made = 0;
-  const auto tag_of = [&](int64_t user, int64_t movie) {
-    const auto it = tags.find({user, movie});
-    return it == tags.end() || split_words(it->second).empty() ? std::string() : it->second;
-  };
-  for (const auto& [user, ratings] : users)
-    for (const Rating& r : ratings) {
+    for (const Rating& rating : ratings) {
       ++behaviours;
-      typed += !tag_of(user, r.movie).empty();
+      const bool tagged = tags.count({user, rating.movie}) != 0;
+      typed += tagged;
+      eligible += !tagged && !movies.at(rating.movie).query_words.empty();
     }
-  const double chance = behaviours == typed ? 0
-                                            : std::max(0.0, options.query_share * static_cast<double>(behaviours) - static_cast<double>(typed)) /
-                                                  static_cast<double>(behaviours - typed);
-  const Rng rng = Rng(options.seed).split("queries");
+  const double wanted = options.query_share * static_cast<double>(behaviours) - static_cast<double>(typed);
+  const double chance = eligible ? wanted / static_cast<double>(eligible) : 0;
+
+  const Rng seeded(options.seed);
   for (const auto& [user, ratings] : users) {
-    RawData::User out{user, {}};
-    for (std::size_t p = 0; p < ratings.size(); ++p) {
-      std::string query = tag_of(user, ratings[p].movie);
-      Rng stream = rng.split(static_cast<uint64_t>(user)).split(p);
-      if (query.empty() && stream.chance(chance)) {
-        query = made_query(movies.at(ratings[p].movie), stream);
-        made += !query.empty();
+    const Rng user_rng = seeded.split(static_cast<uint64_t>(user));
+    RawData::User& out = data.users.emplace_back(RawData::User{user, {}});
+    for (const Rating& rating : ratings) {
+      const Movie& movie = movies.at(rating.movie);
+      Rng rng = user_rng.split(out.events.size());
+      int32_t query = 0;
+      if (const auto tag = tags.find({user, rating.movie}); tag != tags.end()) {
+        query = data.queries.id(tag->second.text);
+      } else if (!movie.query_words.empty() && rng.chance(chance)) {
+        query = data.queries.id(made_query(movie, rng));
+        ++made;
       }
-      out.events.push_back({item_ids.at(ratings[p].movie), raw.queries.id(query), ratings[p].time});
+      out.events.push_back({movie.item, query, rating.time});
     }
-    raw.users.push_back(std::move(out));
   }
-  raw.info.import_counts["queries typed as tags"] = typed;
-  raw.info.import_counts["queries made from genre and decade"] = made;
-  return raw;
+  data.info.import_counts = {{"typed_queries", typed},
+                             {"made_queries", made},
+                             {"dropped_users", dropped},
+                             {"unrated_movies", unrated},
+                             {"tags_without_rating", static_cast<int64_t>(tags.size()) - typed}};
+  return data;
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

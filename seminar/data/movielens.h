@@ -1,6 +1,7 @@
-// MovieLens latest-small: ratings.csv, movies.csv and tags.csv as one data set. Every rating counts as an interaction.
+// Reads the CSV files of MovieLens (ml-latest-small, ml-latest, ml-25m) into a data set.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "seminar/data/dataset.h"
@@ -8,15 +9,16 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 struct MovielensOptions {
-  uint64_t seed = 1;          ///< of the draw of made queries
-  double query_share = 0.26;  ///< share of all behaviours that get a query; 0.26 is KuaiSAR's share of searches
+  uint64_t seed = 1;          ///< of the draws that give behaviours a made query
+  double query_share = 0.26;  ///< share of all behaviours that get a query, typed or made, in [0, 1]
 };
 
-/// Reads the folder `source`. An item's words are its title's, with the year as a word; its attributes are genres and
-/// decade. A pair's query is the last tag that the user gave the movie; of the other pairs a seeded draw gets a made query,
-/// words of one or two genres and the decade, never of the title, so that it does not identify the movie. Movies without
-/// ratings and users with fewer than 3 ratings are left out. Throws Error `file:line: what: value` for malformed,
-/// contradictory or repeated rows, and if no user is left.
-RawData import_movielens(const std::string& source, const MovielensOptions& options);
+/// Reads ratings.csv, movies.csv and tags.csv in `src_dir`. Every rating is an interaction; an item's words are its
+/// title's, its attributes the genres and the decade. Where a user tagged a movie that they rated, the latest tag is
+/// the query; of the other behaviours a seeded share gets a made query of the movie's genres and decade that shares no
+/// word with its title. Users with fewer than three ratings and movies that nobody left rated are left out;
+/// import_counts says how many, and how many queries were typed and made. Throws Error `file:line: what: value` for a
+/// bad row.
+RawData import_movielens(const std::string& src_dir, const MovielensOptions& options);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,0 +1,132 @@
+#include "pq/kmeans.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tensor/kernels.h"
+#include "tensor/parallel.h"
+#include "tensor/rows.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+// An empty cluster and the one it splits start this far apart, relative to the coordinates (as faiss does).
+constexpr real split_distance = static_cast<real>(1.0 / 1024);
+
+real squared_distance(int64_t d, const real* a, const real* b) {
+  real s = 0;
+  for (int64_t i = 0; i < d; ++i) s += (a[i] - b[i]) * (a[i] - b[i]);
+  return s;
+}
+
+// k-means++: every next centroid is a point drawn with a chance proportional to its squared distance to those chosen.
+Tensor first_centroids(const Tensor& points, int64_t clusters, Rng rng) {
+  const int64_t n = points.size(0), d = points.size(1);
+  Tensor centroids = Tensor::empty({clusters, d});
+  real* c = centroids.write();
+  std::vector<real> distance(static_cast<std::size_t>(n), std::numeric_limits<real>::max());
+  for (int64_t k = 0; k < clusters; ++k) {
+    int64_t chosen = rng.below(n);
+    if (k > 0) {
+      double total = 0;
+      for (real x : distance) total += static_cast<double>(x);
+      double left = rng.uniform() * total;
+      for (int64_t i = 0; i < n && total > 0; ++i) {
+        left -= static_cast<double>(distance[i]);
+        if (left < 0) {
+          chosen = i;
+          break;
+        }
+      }
+    }
+    std::copy_n(points.data() + chosen * d, d, c + k * d);
+    parallel_for(n, row_grain(d), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) distance[i] = std::min(distance[i], squared_distance(d, points.data() + i * d, c + k * d));
+    });
+  }
+  return centroids;
+}
+
+// Every centroid becomes the mean of its points; an empty one takes half of the cluster with most points.
+int64_t move_centroids(Tensor& centroids, const Tensor& points, const std::vector<int32_t>& assignment) {
+  const int64_t clusters = centroids.size(0), d = centroids.size(1);
+  const Groups groups = group_by_id(assignment);
+  std::vector<int64_t> size(static_cast<std::size_t>(clusters), 0);
+  real* c = centroids.write();
+  parallel_for(static_cast<int64_t>(groups.ids.size()), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t g = begin; g < end; ++g) {
+      real* mean = c + groups.ids[g] * d;
+      const int64_t count = groups.start[g + 1] - groups.start[g];
+      size[groups.ids[g]] = count;
+      std::fill_n(mean, d, real{0});
+      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
+        kernels().axpy(d, 1 / static_cast<real>(count), points.data() + int64_t{groups.order[i]} * d, mean);
+    }
+  });
+  int64_t splits = 0;
+  for (int64_t k = 0; k < clusters; ++k) {
+    if (size[k] > 0) continue;
+    const int64_t largest = std::max_element(size.begin(), size.end()) - size.begin();
+    if (size[largest] < 2) break;
+    for (int64_t i = 0; i < d; ++i) {
+      const real sign = i % 2 == 0 ? split_distance : -split_distance;
+      c[k * d + i] = c[largest * d + i] * (1 + sign);
+      c[largest * d + i] *= 1 - sign;
+    }
+    size[k] = size[largest] / 2;
+    size[largest] -= size[k];
+    ++splits;
+  }
+  return splits;
+}
+
+}  // namespace
+
+std::vector<int32_t> nearest(const Tensor& points, const Tensor& centroids, std::vector<real>* distance) {
+  check(points.rank() == 2 && centroids.rank() == 2 && points.size(1) == centroids.size(1) && centroids.size(0) >= 1,
+        "nearest: points {} and centroids {}", points.shape(), centroids.shape());
+  const int64_t n = points.size(0), d = points.size(1), clusters = centroids.size(0);
+  const Tensor p = points.contiguous(), c = centroids.contiguous();
+  std::vector<int32_t> best(static_cast<std::size_t>(n), 0);
+  if (distance) distance->assign(best.size(), 0);
+  parallel_for(n, row_grain(d * clusters), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      real least = std::numeric_limits<real>::infinity();
+      for (int64_t k = 0; k < clusters; ++k) {
+        const real s = squared_distance(d, p.data() + i * d, c.data() + k * d);
+        if (s < least) {
+          least = s;
+          best[i] = static_cast<int32_t>(k);
+        }
+      }
+      if (distance) (*distance)[i] = least;
+    }
+  });
+  return best;
+}
+
+KMeansResult kmeans(const Tensor& input, const KMeansOptions& options) {
+  check(input.rank() == 2 && input.size(0) >= 1 && input.size(1) >= 1, "kmeans: needs points [n, d], not {}", input.shape());
+  check(options.clusters >= 1, "kmeans: clusters must be at least 1: {}", options.clusters);
+  const Tensor points = input.contiguous();
+  for (int64_t i = 0; i < points.numel(); ++i)
+    check(std::isfinite(points.data()[i]), "kmeans: point {} is not finite: {}", i / points.size(1), points.data()[i]);
+  KMeansResult result;
+  result.centroids = first_centroids(points, options.clusters, Rng(options.seed));
+  std::vector<real> distance;
+  result.assignment = nearest(points, result.centroids, &distance);
+  while (result.iterations < options.iterations) {
+    const int64_t splits = move_centroids(result.centroids, points, result.assignment);
+    result.splits += splits;
+    ++result.iterations;
+    std::vector<int32_t> next = nearest(points, result.centroids, &distance);
+    const bool settled = next == result.assignment && splits == 0;
+    result.assignment = std::move(next);
+    if (settled) break;
+  }
+  for (real s : distance) result.inertia += static_cast<double>(s);
+  return result;
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION

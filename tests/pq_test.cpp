@@ -1,0 +1,141 @@
+// Product quantization: the four ways to score agree, more codes mean less error, and the edges hold.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pq/multimodal.h"
+#include "tensor/parallel.h"
+#include "tests/tiny_data.h"
+
+using namespace seminar;
+
+namespace {
+
+constexpr double tolerance = sizeof(real) == 8 ? 1e-12 : 1e-4;
+
+Tensor randn(const Shape& shape, uint64_t seed) {
+  Rng rng(seed);
+  return Tensor::normal(shape, rng);
+}
+
+double coding_error(const Tensor& points, int64_t sub_quantizers, int64_t centroids) {
+  const ProductQuantizer q = ProductQuantizer::train(points, sub_quantizers, {centroids, 15, 1});
+  const Tensor back = q.decode(q.encode(points));
+  double error = 0;
+  for (int64_t i = 0; i < points.numel(); ++i) error += std::pow(static_cast<double>(points.data()[i] - back.data()[i]), 2);
+  return error;
+}
+
+MultimodalQuantizer small_quantizer() {
+  std::vector<ProductQuantizer> channels;
+  for (uint64_t c = 0; c < 3; ++c) channels.push_back(ProductQuantizer::train(randn({60, 8}, 10 + c), 4, {16, 10, c}));
+  return MultimodalQuantizer(std::move(channels));
+}
+
+}  // namespace
+
+TEST_SUITE("pq") {
+  TEST_CASE("the paper's pair tables, folded tables and decoding give the same scores; so do exact targets") {
+    const MultimodalQuantizer q = small_quantizer();
+    const Tensor behaviours = randn({20, 3, 8}, 1), target = randn({3, 8}, 2), gamma = Tensor::from({3}, {0.5, 0.3, 0.2});
+    const auto codes = q.encode(behaviours), target_codes = q.encode(target.reshape({1, 3, 8}));
+    const auto fuse = [&](const Tensor& x) {
+      Tensor y = Tensor::zeros({8});
+      real* out = y.write();
+      for (int64_t i = 0; i < 24; ++i) out[i % 8] += gamma.data()[i / 8] * x.data()[i];
+      return y;
+    };
+    Tensor decoded = Tensor::empty({3, 8});
+    real* out = decoded.write();
+    for (int64_t c = 0; c < 3; ++c) {
+      const Tensor x = q.channels()[c].decode(std::span(target_codes).subspan(static_cast<std::size_t>(c) * 4, 4));
+      std::copy_n(x.data(), 8, out + c * 8);
+    }
+    const auto pairs = q.score_pairs(q.pair_tables(), target_codes, codes, gamma);
+    const auto folded = q.scan(q.folded_table(target_codes, gamma), codes);
+    const auto symmetric = q.score_decoded(fuse(decoded), codes, gamma);
+    const auto asymmetric = q.scan(q.asymmetric_table(target, gamma), codes);
+    const auto exact_target = q.score_decoded(fuse(target), codes, gamma);
+    for (std::size_t l = 0; l < 20; ++l) {
+      CHECK(std::abs(pairs[l] - symmetric[l]) < tolerance);
+      CHECK(std::abs(folded[l] - symmetric[l]) < tolerance);
+      CHECK(std::abs(asymmetric[l] - exact_target[l]) < tolerance);
+    }
+    CHECK(q.scan(q.asymmetric_table(target, gamma), {}).empty());
+    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(12, 16)), doctest::Contains("code 16 of 16 centroids"), Error);
+    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(13, 0)), doctest::Contains("13 codes, 12 a behaviour"), Error);
+  }
+
+  TEST_CASE("more centroids or sub-quantizers, less error") {
+    const Tensor points = randn({400, 8}, 3);
+    double last = 1e30;
+    for (int64_t k : {1, 4, 16, 64}) {
+      const double e = coding_error(points, 2, k);
+      CHECK(e < last);
+      last = e;
+    }
+    last = 1e30;
+    for (int64_t s : {1, 2, 4, 8}) {
+      const double e = coding_error(points, s, 16);
+      CHECK(e < last);
+      last = e;
+    }
+  }
+
+  TEST_CASE("points that are centroids come back exactly") {
+    const ProductQuantizer q(randn({4, 16, 2}, 4));
+    std::vector<uint16_t> codes;
+    for (uint16_t i = 0; i < 16; ++i)
+      for (uint16_t b = 0; b < 4; ++b) codes.push_back(static_cast<uint16_t>((i + b * 3) % 16));
+    CHECK(q.encode(q.decode(codes)) == codes);
+  }
+
+  TEST_CASE("codebooks and codes are the same for any number of threads") {
+    const int before = threads();
+    const Tensor points = randn({3000, 8}, 5);
+    std::vector<real> books;
+    std::vector<uint16_t> codes;
+    for (int n : {1, 2, 3, 8}) {
+      set_threads(n);
+      const ProductQuantizer q = ProductQuantizer::train(points, 2, {32, 5, 1});
+      if (n == 1) {
+        books = q.codebooks().to_vector();
+        codes = q.encode(points);
+      }
+      CHECK(q.codebooks().to_vector() == books);
+      CHECK(q.encode(points) == codes);
+    }
+    set_threads(before);
+  }
+
+  TEST_CASE("edges: one point, equal points, fewer points than centroids, NaN, wrong sizes") {
+    for (const Tensor& points : {randn({1, 4}, 6), Tensor::full({50, 4}, 3), Tensor::zeros({5, 4}), randn({5, 4}, 7)}) {
+      const ProductQuantizer q = ProductQuantizer::train(points, 2, {8, 10, 1});
+      const std::vector<real> back = q.decode(q.encode(points)).to_vector(), expected = points.to_vector();
+      for (std::size_t i = 0; i < back.size(); ++i) CHECK(std::abs(back[i] - expected[i]) < 1e-2);
+    }
+    Tensor bad = Tensor::zeros({3, 4});
+    bad.write()[5] = static_cast<real>(std::nan(""));
+    CHECK_THROWS_WITH_AS(kmeans(bad, {2, 5, 1}), "kmeans: point 1 is not finite: nan", Error);
+    CHECK_THROWS_WITH_AS(kmeans(Tensor::zeros({0, 4}), {2, 5, 1}), doctest::Contains("kmeans: needs points"), Error);
+    CHECK_THROWS_WITH_AS(kmeans(Tensor::zeros({3, 4}), {0, 5, 1}), doctest::Contains("clusters must be at least 1"), Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer::train(Tensor::zeros({3, 4}), 3, {2, 5, 1}), doctest::Contains("3 sub-quantizers do not divide"), Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2000, 2})), doctest::Contains("1 to 1024 centroids, not 2000"), Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2, 2})).decode(std::vector<uint16_t>{0, 2}), "decode: code 2 of 2 centroids", Error);
+    CHECK_THROWS_AS(ProductQuantizer(Tensor::zeros({2, 2, 2})).encode(bad), Error);
+  }
+
+  TEST_CASE("codebooks in a file") {
+    const TemporaryFolder folder;
+    const MultimodalQuantizer q = small_quantizer();
+    SafetensorsWriter writer;
+    add_quantizer(writer, "pq", q);
+    writer.save(folder / "pq.safetensors");
+    const SafetensorsFile file(folder / "pq.safetensors");
+    const MultimodalQuantizer back = load_quantizer(file, "pq");
+    REQUIRE(back.channels().size() == 3);
+    for (std::size_t c = 0; c < 3; ++c) CHECK(back.channels()[c].codebooks().to_vector() == q.channels()[c].codebooks().to_vector());
+    CHECK_THROWS_WITH_AS(load_quantizer(file, "other"), doctest::Contains("no codebooks 'other.0'"), Error);
+  }
+}

@@ -1,0 +1,118 @@
+// The container: what is written is read back, what is wrong is refused in one line.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "tensor/safetensors.h"
+#include "tests/tiny_data.h"
+
+using namespace seminar;
+
+namespace {
+
+// A file with the given header and data; `length` lies about the header if it is not negative.
+std::string file_bytes(const std::string& header, const std::string& data, int64_t length = -1) {
+  const uint64_t n = length < 0 ? header.size() : static_cast<uint64_t>(length);
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &n, 8);
+  return bytes + header + data;
+}
+
+}  // namespace
+
+TEST_SUITE("safetensors") {
+  TEST_CASE("round trip; equal contents give equal bytes") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "a.safetensors";
+    SafetensorsWriter writer;
+    writer.meta("greeting", "hëllo \"you\"");
+    writer.add("x", Tensor::from({2, 2}, {1, 2, 3, 4}));
+    writer.add("scalar", Tensor::scalar(5));
+    writer.add("none", Tensor::zeros({0, 3}));
+    const std::vector<int32_t> ids{1, -2, 3};
+    const std::vector<int64_t> big{int64_t{1} << 40};
+    const std::vector<uint8_t> text{'h', 'i', '!'};
+    writer.add<int32_t>("ids", {3}, ids);
+    writer.add<int64_t>("big", {1}, big);
+    writer.add<uint8_t>("text", {3}, text);
+    CHECK_THROWS_WITH_AS(writer.add("x", Tensor::scalar(1)), "safetensors: 'x' added twice", Error);
+    writer.save(path);
+    const SafetensorsFile file(path);
+    CHECK(file.meta("greeting") == "hëllo \"you\"");
+    CHECK(file.tensor("x").to_vector() == std::vector<real>{1, 2, 3, 4});
+    CHECK(file.tensor("scalar").item() == 5);
+    CHECK(file.tensor("none").shape() == Shape{0, 3});
+    CHECK(file.view<int32_t>("ids")[1] == -2);
+    CHECK(file.view<int64_t>("big")[0] == int64_t{1} << 40);
+    CHECK(file.view<uint8_t>("text").size() == 3);
+    CHECK_THROWS_WITH_AS(file.tensor("ids"), doctest::Contains("'ids': must be F32 or F64, not I32"), Error);
+    CHECK_THROWS_WITH_AS(file.tensor("y"), doctest::Contains("tensor missing: 'y'"), Error);
+    CHECK_THROWS_WITH_AS(file.meta("farewell"), doctest::Contains("metadata missing: 'farewell'"), Error);
+    writer.save(folder / "b.safetensors");
+    CHECK(read_file(path) == read_file(folder / "b.safetensors"));
+    const std::string bytes = read_file(path);
+    for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+      write_file(folder / "cut", bytes.substr(0, cut));
+      REQUIRE_THROWS_AS(SafetensorsFile(folder / "cut"), Error);
+    }
+  }
+
+  TEST_CASE("hostile headers") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "bad.safetensors";
+    const auto refused = [&](const std::string& bytes, const std::string& message) {
+      write_file(path, bytes);
+      CAPTURE(bytes);
+      CHECK_THROWS_WITH_AS(SafetensorsFile{path}, doctest::Contains(message.c_str()), Error);
+    };
+    const std::string four(4, '\1');
+    const auto x = [](const std::string& rest) { return "{\"x\":{" + rest + "}}"; };
+    const std::string good = x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])");
+    write_file(path, file_bytes(good, four));
+    CHECK(SafetensorsFile(path).entries().size() == 1);
+
+    refused("", "0 bytes");
+    refused(file_bytes(good, four, 1000), "header length 1000 does not fit a file");
+    refused(file_bytes(good, four, INT64_MAX), "does not fit a file");
+    refused(file_bytes("", ""), "does not start with '{'");
+    refused(file_bytes("[]", ""), "does not start with '{'");
+    refused(file_bytes("{\"x\":", ""), "not valid JSON");
+    refused(file_bytes("{}x", ""), "not valid JSON");
+    refused(file_bytes(good, four + "more"), "4 bytes follow the last tensor");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"dtype":"F32")"), four), "key twice in 'x': 'dtype'");
+    refused(file_bytes(R"({"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", ""), "tensor twice: 'x'");
+    refused(file_bytes(x(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), four), "dtype not supported: 'F31'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), four), "unexpected value in 'x': -1");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])"), four), "unexpected value in 'x': 1.0");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[18446744073709551614],"data_offsets":[0,4])"), four), "number too large in 'x'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1,1,1,1,1,1,1],"data_offsets":[0,4])"), four), "too many sizes in 'x'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4])"), four), "shape overflows");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), four), "shape [2] needs 8 bytes, data_offsets give 4");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), four), "data_offsets outside the file");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), four), "data_offsets outside the file");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), four + four), "overlap or leave a hole at data byte 0");
+    refused(file_bytes(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four), "overlap or leave a hole");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1])"), four), "needs dtype, shape and two data_offsets");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1)"), four), "unknown key in 'x': 'extra'");
+    refused(file_bytes(R"({"x":3})", ""), "unexpected value in 'x': 3");
+    refused(file_bytes(R"({"__metadata__":{"a":1}})", ""), "unexpected value in '__metadata__': 1");
+    refused(file_bytes("{\"x\":" + std::string(100000, '['), ""), "header: ");
+    refused(file_bytes("{\"x\":" + std::string(100000, '{'), ""), "header: ");
+  }
+
+  TEST_CASE("writing fails whole: no folder, a folder in the way, nothing committed") {
+    const TemporaryFolder folder;
+    SafetensorsWriter writer;
+    writer.add("x", Tensor::scalar(1));
+    CHECK_THROWS_WITH_AS(writer.save(folder / "none/x"), doctest::Contains("No such file or directory"), Error);
+    std::filesystem::create_directories(folder / "taken");
+    CHECK_THROWS_AS(writer.save(folder / "taken"), Error);
+    CHECK_THROWS_AS(check_writable(folder / "taken"), Error);
+    check_writable(folder / "free");
+    { AtomicFile dropped(folder / "dropped"); dropped.write("half"); }
+    int files = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder / "")) ++files;
+    CHECK(files == 1);  // "taken"
+  }
+}

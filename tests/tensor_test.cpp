@@ -1,0 +1,190 @@
+// The tensor floor: views, products, kernels of every instruction set, rows, top-k, random numbers.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "tensor/gemm.h"
+#include "tensor/parallel.h"
+#include "tensor/rows.h"
+#include "tensor/topk.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+extern const Kernels kernels_base;
+#ifdef __x86_64__
+extern const Kernels kernels_avx2, kernels_avx512;
+#endif
+}  // namespace seminar::inline SEMINAR_PRECISION
+
+using namespace seminar;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+// Relative error of a kernel against libm in double.
+constexpr double kernel_tolerance = sizeof(real) == 8 ? 1e-14 : 1e-6;
+
+std::vector<const Kernels*> available_kernels() {
+  std::vector<const Kernels*> all{&kernels_base};
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&kernels_avx2);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    all.push_back(&kernels_avx512);
+#endif
+  return all;
+}
+
+Tensor randn(const Shape& shape, uint64_t seed) {
+  Rng rng(seed);
+  return Tensor::normal(shape, rng);
+}
+
+Tensor naive_product(const Tensor& a, const Tensor& b) {
+  Tensor c = Tensor::zeros({a.size(0), b.size(1)});
+  real* y = c.write();
+  for (int64_t i = 0; i < a.size(0); ++i)
+    for (int64_t j = 0; j < b.size(1); ++j)
+      for (int64_t k = 0; k < a.size(1); ++k) y[i * b.size(1) + j] += a.at({i, k}) * b.at({k, j});
+  return c;
+}
+
+}  // namespace
+
+TEST_SUITE("tensor") {
+  TEST_CASE("views share numbers, reshape copies only what it must") {
+    Tensor t = Tensor::from({2, 3}, {0, 1, 2, 3, 4, 5});
+    CHECK(t.transpose().at({2, 1}) == 5);
+    CHECK(t.transpose().data() == t.data());
+    CHECK(!t.transpose().is_contiguous());
+    CHECK(t.transpose().contiguous().to_vector() == std::vector<real>{0, 3, 1, 4, 2, 5});
+    CHECK(t.slice(1, 1, 3).to_vector() == std::vector<real>{1, 2, 4, 5});
+    CHECK(t.slice(0, 1, 2).is_contiguous());
+    CHECK(t.reshape({3, -1}).at({2, 1}) == 5);
+    CHECK(t.transpose().reshape({6}).to_vector() == std::vector<real>{0, 3, 1, 4, 2, 5});
+    t.slice(0, 1, 2).write()[0] = 9;
+    CHECK(t.at({1, 0}) == 9);
+    Tensor column = t.slice(1, 0, 1);
+    column.fill(7);
+    CHECK(t.to_vector() == std::vector<real>{7, 1, 2, 7, 4, 5});
+    CHECK(Tensor::zeros({0, 3}).to_vector().empty());
+    CHECK_THROWS_WITH_AS(t.reshape({4}), "reshape: [2, 3] does not fit [4]", Error);
+    CHECK_THROWS_WITH_AS(Tensor::empty({-1}), "tensor: negative size: [-1]", Error);
+    CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}), doctest::Contains("tensor: too large"), Error);
+    CHECK_THROWS_WITH_AS(t.item(), "item: needs one element, not shape [2, 3]", Error);
+  }
+
+  TEST_CASE("products agree with the definition, for any layout and the same bits for any number of threads") {
+    const int before = threads();
+    for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 1, 1}, {5, 3, 4}, {70, 1, 33}, {300, 64, 200}, {20, 3000, 8}, {3, 200, 900}, {0, 3, 2}, {4, 0, 5}})
+      for (bool ta : {false, true})
+        for (bool tb : {false, true}) {
+          const Tensor a = ta ? randn({k, m}, 1).transpose() : randn({m, k}, 1), b = tb ? randn({n, k}, 2).transpose() : randn({k, n}, 2);
+          const Tensor expected = naive_product(a, b);
+          std::vector<real> first;
+          for (int t : {1, 2, 3, 8}) {
+            set_threads(t);
+            const std::vector<real> c = matmul(a, b).to_vector();
+            if (t == 1) first = c;
+            CHECK(c == first);
+          }
+          for (std::size_t i = 0; i < first.size(); ++i)
+            REQUIRE(std::abs(first[i] - expected.data()[i]) <= (sizeof(real) == 8 ? 1e-12 : 1e-4) * std::sqrt(static_cast<double>(k)));
+        }
+    set_threads(before);
+  }
+
+  TEST_CASE("kernels of every instruction set agree with libm") {
+    std::vector<real> x, y(1);
+    for (double v = -104; v < 88; v += 0.37) x.push_back(static_cast<real>(v));
+    y.resize(x.size());
+    for (const Kernels* k : available_kernels()) {
+      CAPTURE(k->isa);
+      const int64_t n = std::ssize(x);
+      const auto compare = [&](Unary op, double (*f)(double), double low) {
+        k->unary(op, n, y.data(), x.data());
+        for (std::size_t i = 0; i < x.size(); ++i)
+          if (const double v = static_cast<double>(x[i]); v > low) {
+            // exp(-v²) in gelu's tail magnifies the rounding of v².
+            const double allowed = kernel_tolerance * (op == Unary::gelu && v < 0 ? 1 + v * v / 8 : 1);
+            REQUIRE(std::abs(static_cast<double>(y[i]) - f(v)) <= allowed * std::abs(f(v)));
+          }
+      };
+      compare(Unary::exp, [](double v) { return std::exp(v); }, -87);
+      compare(Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, -80);
+      compare(Unary::gelu, [](double v) { return 0.5 * v * std::erfc(-v / std::sqrt(2.0)); }, -9);
+      std::vector<real> edge{static_cast<real>(-infinity), -200, 200, static_cast<real>(infinity), static_cast<real>(std::nan(""))};
+      k->unary(Unary::exp, 5, edge.data(), edge.data());
+      CHECK(edge[0] == 0);
+      CHECK(edge[1] < 1e-80 + std::numeric_limits<real>::min());
+      CHECK(edge[3] == static_cast<real>(infinity));
+      CHECK(std::isnan(edge[4]));
+      for (int64_t length : {1, 5, 16, 33, 100}) {
+        const Tensor a = randn({length}, 3), b = randn({length}, 4);
+        double dot = 0, sum = 0;
+        for (int64_t i = 0; i < length; ++i) {
+          dot += static_cast<double>(a.data()[i]) * static_cast<double>(b.data()[i]);
+          sum += static_cast<double>(a.data()[i]);
+        }
+        CHECK(k->dot(length, a.data(), b.data()) == doctest::Approx(dot).epsilon(1e-4));
+        CHECK(k->sum(length, a.data()) == doctest::Approx(sum).epsilon(1e-4));
+      }
+    }
+  }
+
+  TEST_CASE("softmax rows: masks, large numbers, nothing left") {
+    for (const Kernels* k : available_kernels()) {
+      std::vector<real> x{1000, 999, -1000, 3}, mask{1, 1, 1, 0}, y(4);
+      k->softmax(4, y.data(), x.data(), mask.data());
+      CHECK(y[0] == doctest::Approx(1 / (1 + std::exp(-1.0))));
+      CHECK(y[2] == 0);
+      CHECK(y[3] == 0);
+      mask = {0, 0, 0, 0};
+      k->softmax(4, y.data(), x.data(), mask.data());
+      CHECK(y == std::vector<real>{0, 0, 0, 0});
+      CHECK(k->log_sum_exp(0, x.data()) == -static_cast<real>(infinity));
+    }
+  }
+
+  TEST_CASE("top_k: best first, the lower index among equals, masks, fewer than k") {
+    const std::vector<real> scores{3, 9, 9, 1, 9, 5}, mask{1, 1, 0, 1, 1, 1};
+    CHECK(top_k(scores, {}, 3) == std::vector<int32_t>{1, 2, 4});
+    CHECK(top_k(scores, mask, 3) == std::vector<int32_t>{1, 4, 5});
+    CHECK(top_k(scores, mask, 10) == std::vector<int32_t>{1, 4, 5, 0, 3});
+    CHECK(top_k({}, {}, 3).empty());
+    CHECK_THROWS_WITH_AS(top_k(scores, {}, 0), "top_k: k must be at least 1: 0", Error);
+    const std::vector<real> bad{1, static_cast<real>(std::nan(""))};
+    CHECK_THROWS_WITH_AS(top_k(bad, {}, 1), "top_k: score 1 is NaN", Error);
+    CHECK(top_k(bad, std::vector<real>{1, 0}, 1) == std::vector<int32_t>{0});
+  }
+
+  TEST_CASE("group_by_id: small and large ids give the same kind of answer") {
+    for (int32_t step : {1, 1000000}) {
+      const Groups g = group_by_id(std::vector<int32_t>{2 * step, 0, 2 * step, step, 0});
+      CHECK(g.ids == std::vector<int32_t>{0, step, 2 * step});
+      CHECK(g.order == std::vector<int32_t>{1, 4, 3, 0, 2});
+      CHECK(g.start == std::vector<int64_t>{0, 2, 3, 5});
+    }
+    CHECK(group_by_id({}).ids.empty());
+  }
+
+  TEST_CASE("random numbers depend on key and place only") {
+    Rng a(5), b(5);
+    CHECK(a.next() == b.next());
+    CHECK(Rng(5).split("x").next() != Rng(5).split("y").next());
+    CHECK(Rng(5).split(1).next() == Rng(5).split(1).next());
+    Rng rng(9);
+    double mean = 0, square = 0;
+    const int n = 100000;
+    for (int i = 0; i < n; ++i) {
+      const double v = rng.normal();
+      mean += v / n;
+      square += v * v / n;
+      const int64_t d = rng.below(7);
+      REQUIRE((d >= 0 && d < 7));
+    }
+    CHECK(std::abs(mean) < 0.015);
+    CHECK(std::abs(square - 1) < 0.03);
+  }
+}
