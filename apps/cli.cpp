@@ -57,22 +57,30 @@ void SettingsFlags::apply() {
 }
 
 Progress::Progress(std::string label, std::string unit)
-    : label_(std::move(label)), unit_(std::move(unit)), terminal_(isatty(STDERR_FILENO) != 0), begin_(std::chrono::steady_clock::now()), last_(begin_) {}
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      begin_(std::chrono::steady_clock::now()),
+      last_(begin_) {}
 
 Progress::~Progress() {
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
 }
 
-double Progress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+double Progress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+}
 
 void Progress::update(int64_t done, int64_t total, int64_t units, const std::string& text) {
   const auto now = std::chrono::steady_clock::now();
   const double gap = std::chrono::duration<double>(now - last_).count();
   if (gap < (terminal_ ? 0.1 : 10) && done < total) return;
   last_ = now;
-  const double spent = seconds(), left = done > 0 ? spent * static_cast<double>(total - done) / static_cast<double>(done) : 0;
-  const std::string figures = fmt::format("{}/{}  {:.0f} {}/s  {}  {} left", done, total, static_cast<double>(units) / std::max(spent, 1e-9),
-                                          unit_, text, duration(left));
+  const double spent = seconds(),
+               left = done > 0 ? spent * static_cast<double>(total - done) / static_cast<double>(done) : 0;
+  const std::string figures =
+      fmt::format("{}/{}  {:.0f} {}/s  {}  {} left", done, total, static_cast<double>(units) / std::max(spent, 1e-9),
+                  unit_, text, duration(left));
   if (!terminal_) {
     fmt::print(stderr, "{}  {}\n", label_, figures);
     return;
@@ -80,7 +88,8 @@ void Progress::update(int64_t done, int64_t total, int64_t units, const std::str
   winsize size{};
   const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   const int width = std::max(0, std::min(30, columns - static_cast<int>(label_.size() + figures.size()) - 6));
-  const int full = static_cast<int>(static_cast<double>(width) * static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)));
+  const int full = static_cast<int>(static_cast<double>(width) * static_cast<double>(done) /
+                                    static_cast<double>(std::max<int64_t>(1, total)));
   const std::string line = fmt::format("{}  [{:#<{}}{:.<{}}]  {}", label_, "", full, "", width - full, figures);
   fmt::print(stderr, "\r\x1b[K{}", line.substr(0, static_cast<std::size_t>(columns - 1)));
   std::fflush(stderr);

@@ -27,7 +27,8 @@ class SettingsFlags {
   std::string config_;
 };
 
-/// Progress of long work on stderr: a bar with rate and remaining time on a terminal, a plain line now and then elsewhere.
+/// Progress of long work on stderr: a bar with rate and remaining time on a terminal, a plain line now and then
+/// elsewhere.
 class Progress {
  public:
   Progress(std::string label, std::string unit);

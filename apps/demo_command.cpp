@@ -1,4 +1,5 @@
-// seminar demo: the main job on the data that the repository ships, from CSV files to one table and one user's retrieval.
+// seminar demo: the main job on the data that the repository ships, from CSV files to one table and one user's
+// retrieval.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,22 +30,25 @@ struct Row {
 };
 
 // Trains one model of the table and puts its test metrics there.
-std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name, std::unique_ptr<Model> model, const Dataset& data, const RunSettings& run,
-                               int64_t passes_before, const std::string& file) {
+std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name, std::unique_ptr<Model> model,
+                               const Dataset& data, const RunSettings& run, int64_t passes_before,
+                               const std::string& file) {
   const auto begin = std::chrono::steady_clock::now();
   train_shown(name, *model, data, run, file);
   save_model(*model, data, run, file);
   const RankingMetrics metrics = evaluate(*model, data, run, {});
-  table.push_back({name, passes_before + run.epochs, metrics, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()});
+  table.push_back({name, passes_before + run.epochs, metrics,
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()});
   return model;
 }
 
 void print_table(const std::vector<Row>& table) {
-  fmt::print("\n{:<34} {:>6} {:>7} {:>8} {:>8} {:>7} {:>7} {:>7} {:>9}\n", "model", "passes", "NDCG@5", "NDCG@10", "NDCG@50", "HR@10", "MRR", "AUC", "time");
+  fmt::print("\n{:<34} {:>6} {:>7} {:>8} {:>8} {:>7} {:>7} {:>7} {:>9}\n", "model", "passes", "NDCG@5", "NDCG@10",
+             "NDCG@50", "HR@10", "MRR", "AUC", "time");
   for (const Row& r : table) {
     const RankingMetrics& m = r.metrics;
-    fmt::print("{:<34} {:>6} {:>7.4f} {:>8.4f} {:>8.4f} {:>7.4f} {:>7.4f} {:>7.4f} {:>9}\n", r.name, r.passes, m.ndcg5, m.ndcg10, m.ndcg50, m.hr10, m.mrr,
-               m.auc, r.seconds > 0 ? duration(r.seconds) : "");
+    fmt::print("{:<34} {:>6} {:>7.4f} {:>8.4f} {:>8.4f} {:>7.4f} {:>7.4f} {:>7.4f} {:>9}\n", r.name, r.passes, m.ndcg5,
+               m.ndcg10, m.ndcg50, m.hr10, m.mrr, m.auc, r.seconds > 0 ? duration(r.seconds) : "");
   }
 }
 
@@ -52,15 +56,17 @@ void print_table(const std::vector<Row>& table) {
 void print_retrieval(const SeminarModel& model, const Dataset& data, RunSettings run) {
   std::vector<int64_t> users(static_cast<std::size_t>(data.users()));
   for (int64_t u = 0; u < data.users(); ++u) users[u] = u;
-  std::stable_sort(users.begin(), users.end(), [&](int64_t a, int64_t b) { return data.user_items(a).size() < data.user_items(b).size(); });
+  std::stable_sort(users.begin(), users.end(),
+                   [&](int64_t a, int64_t b) { return data.user_items(a).size() < data.user_items(b).size(); });
   const int64_t user = users[users.size() * 3 / 4];
   const auto items = data.user_items(user), queries = data.user_queries(user);
   const Target target{static_cast<int32_t>(user), static_cast<int32_t>(items.size()) - 1};
   run.k = std::min<int64_t>(10, run.k);
-  const Batch batch = make_batch(data, std::span(&target, 1), {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
+  const Batch batch =
+      make_batch(data, std::span(&target, 1), {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
   const Retrieved found = model.retrieve(data, batch, run);
-  fmt::print("\nUser {} with {} behaviours. Target: {}\nThe {} behaviours that GSU retrieved, best first:\n", data.original_user(user), items.size(),
-             data.title(items[target.position]), found.k);
+  fmt::print("\nUser {} with {} behaviours. Target: {}\nThe {} behaviours that GSU retrieved, best first:\n",
+             data.original_user(user), items.size(), data.title(items[target.position]), found.k);
   for (int64_t i = 0; i < found.k && found.mask.data()[i] != 0; ++i) {
     const int32_t at = batch.begins[0] + found.positions[i];
     const std::string query = queries[at] == 0 ? "" : fmt::format("   (query: {})", data.query_text(queries[at]));
@@ -78,8 +84,9 @@ void run(DemoArguments& a) {
   import.seed = static_cast<uint64_t>(a.flags.run.seed);
   write_dataset(import_movielens(a.source, import), data_dir);
   const Dataset data = Dataset::open(data_dir);
-  fmt::print("{} users, {} items, {} behaviours, {:.1f} % with a query (typed tags, the rest made from genre and decade)\n", data.users(), data.items(),
-             data.interactions(), 100 * data.query_share());
+  fmt::print(
+      "{} users, {} items, {} behaviours, {:.1f} % with a query (typed tags, the rest made from genre and decade)\n",
+      data.users(), data.items(), data.interactions(), 100 * data.query_share());
 
   const Rng init = Rng(static_cast<uint64_t>(a.flags.run.seed)).split("init");
   RunSettings pretrain = a.flags.run, all_passes = a.flags.run;
@@ -87,25 +94,33 @@ void run(DemoArguments& a) {
   all_passes.epochs = a.flags.run.epochs + a.pretrain_epochs;
   std::vector<Row> table;
   table.push_back({"popularity", 0, evaluate_popularity(data, a.flags.run, {}), 0});
-  add_row(table, "mean pooling", make_model("mean_pool", a.flags.model, data, init), data, all_passes, 0, a.work + "/mean_pool.safetensors");
-  add_row(table, "SEMINAR without pretraining", make_model("seminar", a.flags.model, data, init), data, all_passes, 0, a.work + "/scratch.safetensors");
-  const auto psu = add_row(table, "PSU (pretraining alone)", make_model("psu", a.flags.model, data, init), data, pretrain, 0, a.work + "/psu.safetensors");
+  add_row(table, "mean pooling", make_model("mean_pool", a.flags.model, data, init), data, all_passes, 0,
+          a.work + "/mean_pool.safetensors");
+  add_row(table, "SEMINAR without pretraining", make_model("seminar", a.flags.model, data, init), data, all_passes, 0,
+          a.work + "/scratch.safetensors");
+  const auto psu = add_row(table, "PSU (pretraining alone)", make_model("psu", a.flags.model, data, init), data,
+                           pretrain, 0, a.work + "/psu.safetensors");
   auto model = make_model("seminar", a.flags.model, data, init);
   dynamic_cast<SeminarModel&>(*model).restore(dynamic_cast<const Psu&>(*psu));
-  model = add_row(table, "SEMINAR", std::move(model), data, a.flags.run, a.pretrain_epochs, a.work + "/seminar.safetensors");
+  model = add_row(table, "SEMINAR", std::move(model), data, a.flags.run, a.pretrain_epochs,
+                  a.work + "/seminar.safetensors");
   print_table(table);
   print_retrieval(dynamic_cast<const SeminarModel&>(*model), data, a.flags.run);
-  fmt::print("\nModels and data are in {}/. Whole demo: {}.\n", a.work, duration(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
+  fmt::print("\nModels and data are in {}/. Whole demo: {}.\n", a.work,
+             duration(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
 }
 
 }  // namespace
 
 void add_demo_command(CLI::App& app) {
   auto a = std::make_shared<DemoArguments>();
-  CLI::App* command = app.add_subcommand("demo", "The main job on the shipped data: import, pretrain, fine-tune, compare, retrieve");
+  CLI::App* command =
+      app.add_subcommand("demo", "The main job on the shipped data: import, pretrain, fine-tune, compare, retrieve");
   command->add_option("--source", a->source, "MovieLens folder");
   command->add_option("--work", a->work, "folder for the data set and the models")->capture_default_str();
-  command->add_option("--pretrain-epochs", a->pretrain_epochs, "passes of pretraining; models without it get as many more")->capture_default_str();
+  command
+      ->add_option("--pretrain-epochs", a->pretrain_epochs, "passes of pretraining; models without it get as many more")
+      ->capture_default_str();
   a->flags.add(*command, true);
   command->callback([a] { run(*a); });
 }

@@ -32,8 +32,10 @@ void run(EvalArguments& a) {
     return;
   }
   if (!a.json.empty()) write_file(a.json, json + "\n");
-  fmt::print("{} users, {} candidates each, {}\n", m.users, m.candidates, a.show_query ? "target query shown" : "target query hidden");
-  fmt::print("NDCG@5 {:.4f}  @10 {:.4f}  @50 {:.4f}  HR@10 {:.4f}  MRR {:.4f}  AUC {:.4f}\n", m.ndcg5, m.ndcg10, m.ndcg50, m.hr10, m.mrr, m.auc);
+  fmt::print("{} users, {} candidates each, {}\n", m.users, m.candidates,
+             a.show_query ? "target query shown" : "target query hidden");
+  fmt::print("NDCG@5 {:.4f}  @10 {:.4f}  @50 {:.4f}  HR@10 {:.4f}  MRR {:.4f}  AUC {:.4f}\n", m.ndcg5, m.ndcg10,
+             m.ndcg50, m.hr10, m.mrr, m.auc);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace seminar {
 
 void add_inspect_command(CLI::App& app) {
   auto path = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("inspect", "Print what a safetensors file holds: metadata, tensors, shapes, norms");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Print what a safetensors file holds: metadata, tensors, shapes, norms");
   command->add_option("file", *path, "a .safetensors file")->required();
   command->callback([path] {
     const SafetensorsFile file(*path);
@@ -22,7 +23,8 @@ void add_inspect_command(CLI::App& app) {
       double square = 0;
       if (numbers)
         for (real x : file.tensor(name).to_vector()) square += static_cast<double>(x) * static_cast<double>(x);
-      fmt::print("{:<40} {:<20} {}\n", name, fmt::format("{}", entry.shape), numbers ? fmt::format("norm {:.4f}", std::sqrt(square)) : "integers");
+      fmt::print("{:<40} {:<20} {}\n", name, fmt::format("{}", entry.shape),
+                 numbers ? fmt::format("norm {:.4f}", std::sqrt(square)) : "integers");
     }
     fmt::print("{} tensors, {} numbers\n", file.entries().size(), total);
   });

@@ -1,4 +1,5 @@
-// The one binary. Exit codes: 0 done, 1 a mistake of the program, 2 the user's mistake or a bad file, 130/143 interrupted.
+// The one binary. Exit codes: 0 done, 1 a mistake of the program, 2 the user's mistake or a bad file, 130/143
+// interrupted.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -13,7 +14,8 @@ int main(int argc, char** argv) {
   using namespace seminar;
   CLI::App app{"seminar: lifelong multi-modal recommendation on a CPU, from scratch"};
   app.set_version_flag("--version", [] {
-    return fmt::format("seminar {}\nkernels {}, {} threads, {}", SEMINAR_VERSION, kernels().isa, threads(), blas_description());
+    return fmt::format("seminar {}\nkernels {}, {} threads, {}", SEMINAR_VERSION, kernels().isa, threads(),
+                       blas_description());
   });
   app.require_subcommand(1);
   add_data_command(app);

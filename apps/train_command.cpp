@@ -15,8 +15,8 @@ struct TrainArguments {
   SettingsFlags flags;
 };
 
-// The model to train: new, or from --init. A PSU file gives "seminar" its encoders and attention; a file of the same kind
-// is trained on.
+// The model to train: new, or from --init. A PSU file gives "seminar" its encoders and attention; a file of the same
+// kind is trained on.
 std::unique_ptr<Model> start_model(const std::string& kind, const TrainArguments& a, const Dataset& data) {
   const Rng rng = Rng(static_cast<uint64_t>(a.flags.run.seed)).split("init");
   if (a.init.empty()) return make_model(kind, a.flags.model, data, rng);
@@ -36,8 +36,8 @@ void run(const std::string& label, const std::string& kind, TrainArguments& a) {
   const std::unique_ptr<Model> model = start_model(kind, a, data);
   const TrainReport report = train_shown(label, *model, data, a.flags.run, a.out);
   save_model(*model, data, a.flags.run, a.out);
-  fmt::print("{}: {} parameters, {} targets in {} steps, best epoch {} with validation NDCG@10 {:.4f}, written to {}\n", kind,
-             count(model->params()), report.targets, report.steps, report.best_epoch, report.best_ndcg10, a.out);
+  fmt::print("{}: {} parameters, {} targets in {} steps, best epoch {} with validation NDCG@10 {:.4f}, written to {}\n",
+             kind, count(model->params()), report.targets, report.steps, report.best_epoch, report.best_ndcg10, a.out);
 }
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* help, TrainArguments& a) {
@@ -53,13 +53,13 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, TrainAr
 
 void add_train_commands(CLI::App& app) {
   auto pretrain = std::make_shared<TrainArguments>(), train = std::make_shared<TrainArguments>();
-  add_command(app, "pretrain", "Pretrain the PSU: next pair, alignment, query-item relevance", *pretrain)->callback([pretrain] {
-    run("pretrain", "psu", *pretrain);
-  });
+  add_command(app, "pretrain", "Pretrain the PSU: next pair, alignment, query-item relevance", *pretrain)
+      ->callback([pretrain] { run("pretrain", "psu", *pretrain); });
   CLI::App* command = add_command(app, "train", "Train SEMINAR (GSU, ESU, CTR head) or a baseline", *train);
   command->add_option("--model", train->model, "what to train: seminar, mean_pool")->capture_default_str();
   command->callback([train] {
-    check(train->model == "seminar" || train->model == "mean_pool", "--model: must be seminar or mean_pool: '{}'", train->model);
+    check(train->model == "seminar" || train->model == "mean_pool", "--model: must be seminar or mean_pool: '{}'",
+          train->model);
     run("train", train->model, *train);
   });
 }

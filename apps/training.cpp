@@ -7,20 +7,23 @@
 
 namespace seminar {
 
-TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run, const std::string& save_as) {
+TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
+                        const std::string& save_as) {
   Progress progress(label, "targets");
   const TrainReport report = train(model, data, run, [&](const TrainProgress& p) {
     std::string text;
-    for (const LossPart& part : p.loss) text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
+    for (const LossPart& part : p.loss)
+      text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
     progress.update(p.step, p.steps, p.targets, text);
     if (p.valid)
-      progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text, p.valid->ndcg10,
-                                duration(progress.seconds())));
+      progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
+                                p.valid->ndcg10, duration(progress.seconds())));
     return !interrupted();
   });
   if (report.stopped) {
     save_model(model, data, run, save_as);
-    progress.note(fmt::format("interrupted after step {}; the model so far is in {}; go on with --init {}", report.steps, save_as, save_as));
+    progress.note(fmt::format("interrupted after step {}; the model so far is in {}; go on with --init {}",
+                              report.steps, save_as, save_as));
     throw Interrupted{};
   }
   return report;

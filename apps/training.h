@@ -9,6 +9,7 @@ namespace seminar {
 
 /// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C saves
 /// the model so far to `save_as` and throws Interrupted.
-TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run, const std::string& save_as);
+TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
+                        const std::string& save_as);
 
 }  // namespace seminar

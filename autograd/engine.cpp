@@ -59,9 +59,10 @@ const Tensor& Var::grad() const {
 }
 
 const Tensor& Saved::get() const {
-  check(tensor_.version() == version_,
-        "{}: a tensor saved for backward was written to: shape {}, version {}, expected {}; compute a new tensor instead",
-        current_op, tensor_.shape(), tensor_.version(), version_);
+  check(
+      tensor_.version() == version_,
+      "{}: a tensor saved for backward was written to: shape {}, version {}, expected {}; compute a new tensor instead",
+      current_op, tensor_.shape(), tensor_.version(), version_);
   return tensor_;
 }
 
@@ -117,7 +118,8 @@ Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backw
 }
 
 void backward(const Var& loss) {
-  check(loss.value().numel() == 1, "backward: needs a scalar, not shape {}; reduce it with sum() or mean()", loss.shape());
+  check(loss.value().numel() == 1, "backward: needs a scalar, not shape {}; reduce it with sum() or mean()",
+        loss.shape());
   backward(loss, Tensor::full(loss.shape(), 1));
 }
 
@@ -129,7 +131,8 @@ void backward(const Var& output, const Tensor& upstream) {
   output.node()->mark = mark;
   for (std::size_t next = 0; next < order.size(); ++next) {
     Node* const node = order[next].get();
-    check(!node->released, "backward: the graph of '{}' was freed by an earlier backward(); compute the loss again", node->op);
+    check(!node->released, "backward: the graph of '{}' was freed by an earlier backward(); compute the loss again",
+          node->op);
     for (const NodePtr& parent : node->parents) {
       if (!parent || parent->mark == mark) continue;
       parent->mark = mark;

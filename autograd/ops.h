@@ -1,5 +1,5 @@
-// Every differentiable op. Broadcasting follows numpy; "rows" are along the last axis. Each throws Error for shapes that
-// do not fit, as `op: what is wrong: the values`.
+// Every differentiable op. Broadcasting follows numpy; "rows" are along the last axis. Each throws Error for shapes
+// that do not fit, as `op: what is wrong: the values`.
 #pragma once
 
 #include "autograd/var.h"
@@ -23,7 +23,8 @@ Var quick_gelu(const Var& x);
 Var sqrt(const Var& x);
 /// s · x
 Var scale(const Var& x, real s);
-/// x with every element dropped with probability p and the rest divided by 1 - p. The same rng stream gives the same mask.
+/// x with every element dropped with probability p and the rest divided by 1 - p. The same rng stream gives the same
+/// mask.
 Var dropout(const Var& x, double p, Rng rng);
 /// The same numbers, cut off from the graph.
 Var detach(const Var& x);
@@ -58,8 +59,8 @@ Var matmul_transposed(const Var& a, const Var& b);
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
 // Rows (ops_rows.cpp)
-/// Softmax along the last axis. `mask` (undefined, or [B, n] for x [B, ..., n]) says with 0 what takes no part; a row with
-/// nothing left becomes zeros.
+/// Softmax along the last axis. `mask` (undefined, or [B, n] for x [B, ..., n]) says with 0 what takes no part; a row
+/// with nothing left becomes zeros.
 Var softmax(const Var& x, const Tensor& mask = {});
 Var log_softmax(const Var& x);
 /// (x - mean) / √(var + eps) · weight + bias, along the last axis.
@@ -70,7 +71,8 @@ Var normalize(const Var& x, real eps = static_cast<real>(1e-12));
 // Tables (ops_embedding.cpp)
 /// table [N, d], ids [...] -> [..., d]
 Var embedding(const Var& table, const Ids& ids);
-/// Mean of the rows ids[start[i] .. start[i+1]) of table [N, d] -> [n, d]; an empty bag gives zeros. start has n + 1 entries.
+/// Mean of the rows ids[start[i] .. start[i+1]) of table [N, d] -> [n, d]; an empty bag gives zeros. start has n + 1
+/// entries.
 Var embedding_bag(const Var& table, const Ids& ids, const Ids& start);
 /// Σ_c gamma[n, c] · tables[c][ids[c][n], :] -> [n, d]: fusion of channel vectors that stand in tables (paper §3.3.1).
 Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids);
@@ -86,8 +88,8 @@ Var cross_entropy(const Var& logits, const Ids& target);
 /// Mean binary cross entropy of σ(logits) and target in [0, 1]; `weight` (undefined: all 1) leaves elements out with 0.
 Var bce_with_logits(const Var& logits, const Tensor& target, const Tensor& weight = {});
 /// Chunked CLIP loss (paper §3.3.1): a, b [B, L, d] unit vectors, each sequence cut into `chunks` runs of ⌈L / chunks⌉
-/// positions; per run the symmetric cross entropy of logit_scale · a bᵀ against the diagonal, summed over runs and divided
-/// by B. `mask` [B, L] (undefined: all) leaves positions out with 0. logit_scale is a scalar.
+/// positions; per run the symmetric cross entropy of logit_scale · a bᵀ against the diagonal, summed over runs and
+/// divided by B. `mask` [B, L] (undefined: all) leaves positions out with 0. logit_scale is a scalar.
 Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks, const Tensor& mask = {});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

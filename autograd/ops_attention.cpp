@@ -14,9 +14,11 @@ namespace seminar::inline SEMINAR_PRECISION {
 // dV = Pᵀ g,  dP = g Vᵀ,  dS = P (dP - Σ dP P),  dQ = dS K / √w,  dK = dSᵀ Q / √w.
 // Saves qkv and all P [heads, T, T] one after the other.
 Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
-  check(qkv.rank() == 2 && heads >= 1 && qkv.size(1) % (3 * heads) == 0, "self_attention: qkv {} for {} heads", qkv.shape(), heads);
+  check(qkv.rank() == 2 && heads >= 1 && qkv.size(1) % (3 * heads) == 0, "self_attention: qkv {} for {} heads",
+        qkv.shape(), heads);
   const int64_t count = start.numel() - 1, tokens = qkv.size(0), d = qkv.size(1) / 3, width = d / heads;
-  check(count >= 0 && start[0] == 0 && start[count] == tokens, "self_attention: sequences must cover all {} rows", tokens);
+  check(count >= 0 && start[0] == 0 && start[count] == tokens, "self_attention: sequences must cover all {} rows",
+        tokens);
   std::vector<int64_t> at(static_cast<std::size_t>(count) + 1, 0);  // where a sequence's P begins
   for (int64_t i = 0; i < count; ++i) {
     const int64_t length = start[i + 1] - start[i];
@@ -35,29 +37,33 @@ Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
         real* ph = p + at[i] + h * length * length;
         gemm(false, true, length, length, width, s, q, 3 * d, q + d, 3 * d, 0, ph, length);
         for (int64_t t = 0; t < length; ++t) kernels().softmax(length, ph + t * length, ph + t * length, nullptr);
-        gemm(false, false, length, width, length, 1, ph, length, q + 2 * d, 3 * d, 0, out + start[i] * d + h * width, d);
+        gemm(false, false, length, width, length, 1, ph, length, q + 2 * d, 3 * d, 0, out + start[i] * d + h * width,
+             d);
       }
   });
-  return record("self_attention", y, {qkv},
-                [x = Saved(x), probabilities = Saved(probabilities), at, start, count, d, width, heads, s, grain](const Tensor& g, Sink in) {
-                  real* dx = in.acc(0).write();
-                  parallel_for(count, grain, [&, px = x->data(), pp = probabilities->data()](int64_t begin, int64_t end) {
-                    std::vector<real> dp, ds;
-                    for (int64_t i = begin; i < end; ++i)
-                      for (int64_t h = 0; h < heads; ++h) {
-                        const int64_t length = start[i + 1] - start[i], row = start[i] * 3 * d + h * width;
-                        const real *q = px + row, *p = pp + at[i] + h * length * length, *gy = g.data() + start[i] * d + h * width;
-                        dp.resize(static_cast<std::size_t>(length * length));
-                        ds.assign(dp.size(), 0);
-                        gemm(true, false, length, width, length, 1, p, length, gy, d, 1, dx + row + 2 * d, 3 * d);
-                        gemm(false, true, length, length, width, 1, gy, d, q + 2 * d, 3 * d, 0, dp.data(), length);
-                        for (int64_t t = 0; t < length; ++t)
-                          kernels().softmax_grad(length, ds.data() + t * length, dp.data() + t * length, p + t * length);
-                        gemm(false, false, length, width, length, s, ds.data(), length, q + d, 3 * d, 1, dx + row, 3 * d);
-                        gemm(true, false, length, width, length, s, ds.data(), length, q, 3 * d, 1, dx + row + d, 3 * d);
-                      }
-                  });
-                });
+  return record(
+      "self_attention", y, {qkv},
+      [x = Saved(x), probabilities = Saved(probabilities), at, start, count, d, width, heads, s, grain](const Tensor& g,
+                                                                                                        Sink in) {
+        real* dx = in.acc(0).write();
+        parallel_for(count, grain, [&, px = x->data(), pp = probabilities->data()](int64_t begin, int64_t end) {
+          std::vector<real> dp, ds;
+          for (int64_t i = begin; i < end; ++i)
+            for (int64_t h = 0; h < heads; ++h) {
+              const int64_t length = start[i + 1] - start[i], row = start[i] * 3 * d + h * width;
+              const real *q = px + row, *p = pp + at[i] + h * length * length,
+                         *gy = g.data() + start[i] * d + h * width;
+              dp.resize(static_cast<std::size_t>(length * length));
+              ds.assign(dp.size(), 0);
+              gemm(true, false, length, width, length, 1, p, length, gy, d, 1, dx + row + 2 * d, 3 * d);
+              gemm(false, true, length, length, width, 1, gy, d, q + 2 * d, 3 * d, 0, dp.data(), length);
+              for (int64_t t = 0; t < length; ++t)
+                kernels().softmax_grad(length, ds.data() + t * length, dp.data() + t * length, p + t * length);
+              gemm(false, false, length, width, length, s, ds.data(), length, q + d, 3 * d, 1, dx + row, 3 * d);
+              gemm(true, false, length, width, length, s, ds.data(), length, q, 3 * d, 1, dx + row + d, 3 * d);
+            }
+        });
+      });
 }
 
 #ifdef SEMINAR_OP_ROWS
@@ -82,19 +88,32 @@ Tensor naive_self_attention(const Tensor& x, const Ids& start, int64_t heads) {
 }
 }  // namespace
 #endif
-OP_ROW(self_attention,
-       {.samples =
-            [](Rng& rng) {
-              const Ids start({0, 3, 3, 4, 6});
-              return std::vector<OpSample>{
-                  {{Tensor::normal({6, 12}, rng)},
-                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2); },
-                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2); }},
-                  {{Tensor::normal({1, 3}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], Ids({0, 1}), 1); }},
-                  {{Tensor::normal({0, 6}, rng)}, [](std::span<const Var> in) { return self_attention(in[0], Ids({0, 0}), 1); }}};
-            },
-        .errors = {{[] { self_attention(Tensor::zeros({3, 8}), Ids({0, 3}), 1); }, "self_attention: qkv [3, 8] for 1 heads"},
-                   {[] { self_attention(Tensor::zeros({3, 12}), Ids({0, 2}), 2); }, "self_attention: sequences must cover all 3 rows"},
-                   {[] { self_attention(Tensor::zeros({3, 12}), Ids({0, 4, 3}), 2); }, "self_attention: sequence 1 ends before it starts"}}});
+OP_ROW(self_attention, {.samples =
+                            [](Rng& rng) {
+                              const Ids start({0, 3, 3, 4, 6});
+                              return std::vector<OpSample>{
+                                  {{Tensor::normal({6, 12}, rng)},
+                                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2); },
+                                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2); }},
+                                  {{Tensor::normal({1, 3}, rng)},
+                                   [](std::span<const Var> in) {
+                                     return self_attention(in[0], Ids({0, 1}), 1);
+                                   }},
+                                  {{Tensor::normal({0, 6}, rng)}, [](std::span<const Var> in) {
+                                     return self_attention(in[0], Ids({0, 0}), 1);
+                                   }}};
+                            },
+                        .errors = {{[] {
+                                      self_attention(Tensor::zeros({3, 8}), Ids({0, 3}), 1);
+                                    },
+                                    "self_attention: qkv [3, 8] for 1 heads"},
+                                   {[] {
+                                      self_attention(Tensor::zeros({3, 12}), Ids({0, 2}), 2);
+                                    },
+                                    "self_attention: sequences must cover all 3 rows"},
+                                   {[] {
+                                      self_attention(Tensor::zeros({3, 12}), Ids({0, 4, 3}), 2);
+                                    },
+                                    "self_attention: sequence 1 ends before it starts"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

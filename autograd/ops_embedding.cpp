@@ -12,21 +12,28 @@ Var embedding(const Var& table, const Ids& ids) {
   return record("embedding", gather_rows("embedding", table.value(), ids), {table},
                 [ids](const Tensor& g, Sink in) { in.rows(0, ids, g); });
 }
-OP_ROW(embedding, {.samples =
-                       [](Rng& rng) {
-                         const Ids ids({2, 3}, {4, 0, 4, 1, 1, 4});
-                         return std::vector<OpSample>{
-                             {{Tensor::normal({5, 6}, rng)},
-                              [ids](std::span<const Var> in) { return embedding(in[0], ids); },
-                              [ids](std::span<const Tensor> in) {
-                                return tabulate({2, 3, 6}, [&](int64_t i) { return in[0].at({ids[i / 6], i % 6}); });
-                              }},
-                             {{Tensor::normal({1, 1}, rng)}, [](std::span<const Var> in) { return embedding(in[0], Ids({0})); }},
-                             {{Tensor::normal({3, 2}, rng)}, [](std::span<const Var> in) { return embedding(in[0], Ids()); }}};
-                       },
-                   .errors = {{[] { embedding(Tensor::zeros({3, 2}), Ids({0, 3})); }, "embedding: index 3 outside a table of 3 rows"},
-                              {[] { embedding(Tensor::zeros({3, 2}), Ids({-1})); }, "embedding: index -1"},
-                              {[] { embedding(Tensor::zeros({3}), Ids({0})); }, "embedding: the table must have two axes"}}});
+OP_ROW(embedding,
+       {.samples =
+            [](Rng& rng) {
+              const Ids ids({2, 3}, {4, 0, 4, 1, 1, 4});
+              return std::vector<OpSample>{
+                  {{Tensor::normal({5, 6}, rng)},
+                   [ids](std::span<const Var> in) { return embedding(in[0], ids); },
+                   [ids](std::span<const Tensor> in) {
+                     return tabulate({2, 3, 6}, [&](int64_t i) { return in[0].at({ids[i / 6], i % 6}); });
+                   }},
+                  {{Tensor::normal({1, 1}, rng)}, [](std::span<const Var> in) { return embedding(in[0], Ids({0})); }},
+                  {{Tensor::normal({3, 2}, rng)}, [](std::span<const Var> in) { return embedding(in[0], Ids()); }}};
+            },
+        .errors = {{[] {
+                      embedding(Tensor::zeros({3, 2}), Ids({0, 3}));
+                    },
+                    "embedding: index 3 outside a table of 3 rows"},
+                   {[] {
+                      embedding(Tensor::zeros({3, 2}), Ids({-1}));
+                    },
+                    "embedding: index -1"},
+                   {[] { embedding(Tensor::zeros({3}), Ids({0})); }, "embedding: the table must have two axes"}}});
 
 // y[n] = mean of table[ids[j]] over the bag's j:  dtable[ids[j]] += g[n] / size of bag n
 Var embedding_bag(const Var& table, const Ids& ids, const Ids& start) {
@@ -71,13 +78,25 @@ OP_ROW(embedding_bag,
                        return i / 5 == 0 ? (row(3) + row(1)) / 2 : i / 5 == 1 ? 0 : (row(1) + row(0)) / 2;
                      });
                    }},
-                  {{Tensor::normal({2, 3}, rng)}, [](std::span<const Var> in) { return embedding_bag(in[0], Ids(), Ids({0, 0})); }}};
+                  {{Tensor::normal({2, 3}, rng)}, [](std::span<const Var> in) {
+                     return embedding_bag(in[0], Ids(), Ids({0, 0}));
+                   }}};
             },
-        .errors = {{[] { embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 1})); }, "embedding_bag: bags must cover all 2 ids"},
-                   {[] { embedding_bag(Tensor::zeros({3, 2}), Ids({0, 7}), Ids({0, 2})); }, "embedding_bag: index 7"},
-                   {[] { embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 2, 1, 2})); }, "embedding_bag: bag 1 ends before"}}});
+        .errors = {{[] {
+                      embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 1}));
+                    },
+                    "embedding_bag: bags must cover all 2 ids"},
+                   {[] {
+                      embedding_bag(Tensor::zeros({3, 2}), Ids({0, 7}), Ids({0, 2}));
+                    },
+                    "embedding_bag: index 7"},
+                   {[] {
+                      embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 2, 1, 2}));
+                    },
+                    "embedding_bag: bag 1 ends before"}}});
 
-// y[n] = Σ_c γ[n,c] X_c[id_c[n]]:  dγ[n,c] = g[n] · X_c[id_c[n]],  dX_c[id_c[n]] += γ[n,c] g[n]. Saves γ and the tables.
+// y[n] = Σ_c γ[n,c] X_c[id_c[n]]:  dγ[n,c] = g[n] · X_c[id_c[n]],  dX_c[id_c[n]] += γ[n,c] g[n]. Saves γ and the
+// tables.
 Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids) {
   const int64_t channels = static_cast<int64_t>(tables.size());
   check(channels > 0 && tables.size() == ids.size() && gamma.rank() == 2 && gamma.size(1) == channels,
@@ -86,48 +105,55 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
   std::vector<Saved> saved;
   for (int64_t c = 0; c < channels; ++c) {
     check(tables[c].rank() == 2 && tables[c].size(1) == width && ids[c].numel() == count,
-          "weighted_gather: channel {}: table {}, {} ids for gamma {}", c, tables[c].shape(), ids[c].numel(), gamma.shape());
+          "weighted_gather: channel {}: table {}, {} ids for gamma {}", c, tables[c].shape(), ids[c].numel(),
+          gamma.shape());
     for (int32_t id : ids[c].span())
-      check(id >= 0 && id < tables[c].size(0), "weighted_gather: channel {}: index {} outside a table of {} rows", c, id, tables[c].size(0));
+      check(id >= 0 && id < tables[c].size(0), "weighted_gather: channel {}: index {} outside a table of {} rows", c,
+            id, tables[c].size(0));
     saved.emplace_back(tables[c].value().contiguous());
   }
   const Tensor weights = gamma.value().contiguous();
   Tensor y = Tensor::zeros({count, width});
-  parallel_for(count, row_grain(width * channels), [&, out = y.write(), w = weights.data()](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n)
-      for (int64_t c = 0; c < channels; ++c)
-        if (w[n * channels + c] != 0)
-          kernels().axpy(width, w[n * channels + c], saved[c]->data() + int64_t{ids[c][n]} * width, out + n * width);
-  });
+  parallel_for(count, row_grain(width * channels),
+               [&, out = y.write(), w = weights.data()](int64_t begin, int64_t end) {
+                 for (int64_t n = begin; n < end; ++n)
+                   for (int64_t c = 0; c < channels; ++c)
+                     if (w[n * channels + c] != 0)
+                       kernels().axpy(width, w[n * channels + c], saved[c]->data() + int64_t{ids[c][n]} * width,
+                                      out + n * width);
+               });
   std::vector<Var> inputs{gamma};
   inputs.insert(inputs.end(), tables.begin(), tables.end());
   std::vector<Ids> kept(ids.begin(), ids.end());
-  return record("weighted_gather", y, inputs,
-                [kept = std::move(kept), saved = std::move(saved), weights = Saved(weights), channels, count, width](const Tensor& g, Sink in) {
-                  const real* w = weights->data();
-                  if (in.needs(0)) {
-                    real* dw = in.acc(0).write();
-                    parallel_for(count, row_grain(width * channels), [&](int64_t begin, int64_t end) {
-                      for (int64_t n = begin; n < end; ++n)
-                        for (int64_t c = 0; c < channels; ++c)
-                          dw[n * channels + c] += kernels().dot(width, g.data() + n * width, saved[c]->data() + int64_t{kept[c][n]} * width);
-                    });
-                  }
-                  for (int64_t c = 0; c < channels; ++c) {
-                    const int input = static_cast<int>(c) + 1;
-                    if (!in.needs(input)) continue;
-                    const Groups groups = group_by_id(kept[c].span());
-                    real* dx = in.acc(input).write();
-                    parallel_for(static_cast<int64_t>(groups.ids.size()), row_grain(4 * width), [&](int64_t begin, int64_t end) {
-                      for (int64_t k = begin; k < end; ++k)
-                        for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j) {
-                          const int64_t n = groups.order[j];
-                          if (w[n * channels + c] != 0)
-                            kernels().axpy(width, w[n * channels + c], g.data() + n * width, dx + int64_t{groups.ids[k]} * width);
-                        }
-                    });
-                  }
-                });
+  return record(
+      "weighted_gather", y, inputs,
+      [kept = std::move(kept), saved = std::move(saved), weights = Saved(weights), channels, count, width](
+          const Tensor& g, Sink in) {
+        const real* w = weights->data();
+        if (in.needs(0)) {
+          real* dw = in.acc(0).write();
+          parallel_for(count, row_grain(width * channels), [&](int64_t begin, int64_t end) {
+            for (int64_t n = begin; n < end; ++n)
+              for (int64_t c = 0; c < channels; ++c)
+                dw[n * channels + c] +=
+                    kernels().dot(width, g.data() + n * width, saved[c]->data() + int64_t{kept[c][n]} * width);
+          });
+        }
+        for (int64_t c = 0; c < channels; ++c) {
+          const int input = static_cast<int>(c) + 1;
+          if (!in.needs(input)) continue;
+          const Groups groups = group_by_id(kept[c].span());
+          real* dx = in.acc(input).write();
+          parallel_for(static_cast<int64_t>(groups.ids.size()), row_grain(4 * width), [&](int64_t begin, int64_t end) {
+            for (int64_t k = begin; k < end; ++k)
+              for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j) {
+                const int64_t n = groups.order[j];
+                if (w[n * channels + c] != 0)
+                  kernels().axpy(width, w[n * channels + c], g.data() + n * width, dx + int64_t{groups.ids[k]} * width);
+              }
+          });
+        }
+      });
 }
 OP_ROW(weighted_gather,
        {.samples =
@@ -142,12 +168,19 @@ OP_ROW(weighted_gather,
                        return in[0].at({n, 0}) * in[1].at({ids[0][n], k}) + in[0].at({n, 1}) * in[2].at({ids[1][n], k});
                      });
                    }},
-                  {{Tensor::normal({0, 1}, rng), Tensor::normal({3, 2}, rng)},
-                   [](std::span<const Var> in) { return weighted_gather(in[0], in.subspan(1), std::vector<Ids>{Ids()}); }}};
+                  {{Tensor::normal({0, 1}, rng), Tensor::normal({3, 2}, rng)}, [](std::span<const Var> in) {
+                     return weighted_gather(in[0], in.subspan(1), std::vector<Ids>{Ids()});
+                   }}};
             },
-        .errors = {{[] { weighted_gather(Tensor::zeros({2, 2}), std::vector<Var>{Tensor::zeros({3, 2})}, std::vector<Ids>{Ids({0, 0})}); },
+        .errors = {{[] {
+                      weighted_gather(Tensor::zeros({2, 2}), std::vector<Var>{Tensor::zeros({3, 2})},
+                                      std::vector<Ids>{Ids({0, 0})});
+                    },
                     "weighted_gather: gamma [2, 2] for 1 tables"},
-                   {[] { weighted_gather(Tensor::zeros({2, 1}), std::vector<Var>{Tensor::zeros({3, 2})}, std::vector<Ids>{Ids({0, 3})}); },
+                   {[] {
+                      weighted_gather(Tensor::zeros({2, 1}), std::vector<Var>{Tensor::zeros({3, 2})},
+                                      std::vector<Ids>{Ids({0, 3})});
+                    },
                     "weighted_gather: channel 0: index 3 outside a table of 3 rows"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

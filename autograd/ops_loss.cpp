@@ -12,7 +12,8 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 // loss = mean over rows of log Σ exp(x) - x[target]:  dx = (softmax(x) - onehot) g / rows. Saves the log probabilities.
 Var cross_entropy(const Var& logits, const Ids& target) {
-  check(logits.rank() == 2 && target.numel() == logits.size(0), "cross_entropy: logits {} for {} targets", logits.shape(), target.numel());
+  check(logits.rank() == 2 && target.numel() == logits.size(0), "cross_entropy: logits {} for {} targets",
+        logits.shape(), target.numel());
   const Tensor x = logits.value().contiguous();
   const int64_t rows = x.size(0), n = x.size(1);
   int64_t used = 0;
@@ -45,29 +46,40 @@ Var cross_entropy(const Var& logits, const Ids& target) {
                   });
                 });
 }
-OP_ROW(cross_entropy,
-       {.samples =
-            [](Rng& rng) {
-              const Ids target({2, 0, -1, 4});
-              std::vector<OpSample> samples;
-              for (double size : {3.0, 80.0})
-                samples.push_back({{Tensor::normal({4, 5}, rng, size)},
-                                   [=](std::span<const Var> in) { return cross_entropy(in[0], target); },
-                                   [=](std::span<const Tensor> in) {
-                                     real loss = 0;
-                                     for (int64_t r : {0, 1, 3}) {
-                                       real total = 0;
-                                       for (int64_t i = 0; i < 5; ++i) total += std::exp(in[0].at({r, i}) - in[0].at({r, target[r]}));
-                                       loss += std::log(total) / 3;
-                                     }
-                                     return Tensor::scalar(loss);
-                                   }});
-              samples.push_back({{Tensor::normal({1, 1}, rng)}, [](std::span<const Var> in) { return cross_entropy(in[0], Ids({0})); }});
-              return samples;
-            },
-        .errors = {{[] { cross_entropy(Tensor::zeros({2, 3}), Ids({0, 3})); }, "cross_entropy: target 3 of 3 classes in row 1"},
-                   {[] { cross_entropy(Tensor::zeros({2, 3}), Ids({-1, -1})); }, "cross_entropy: no row has a target"},
-                   {[] { cross_entropy(Tensor::zeros({2, 3}), Ids({0})); }, "cross_entropy: logits [2, 3] for 1 targets"}}});
+OP_ROW(cross_entropy, {.samples =
+                           [](Rng& rng) {
+                             const Ids target({2, 0, -1, 4});
+                             std::vector<OpSample> samples;
+                             for (double size : {3.0, 80.0})
+                               samples.push_back({{Tensor::normal({4, 5}, rng, size)},
+                                                  [=](std::span<const Var> in) { return cross_entropy(in[0], target); },
+                                                  [=](std::span<const Tensor> in) {
+                                                    real loss = 0;
+                                                    for (int64_t r : {0, 1, 3}) {
+                                                      real total = 0;
+                                                      for (int64_t i = 0; i < 5; ++i)
+                                                        total += std::exp(in[0].at({r, i}) - in[0].at({r, target[r]}));
+                                                      loss += std::log(total) / 3;
+                                                    }
+                                                    return Tensor::scalar(loss);
+                                                  }});
+                             samples.push_back({{Tensor::normal({1, 1}, rng)}, [](std::span<const Var> in) {
+                                                  return cross_entropy(in[0], Ids({0}));
+                                                }});
+                             return samples;
+                           },
+                       .errors = {{[] {
+                                     cross_entropy(Tensor::zeros({2, 3}), Ids({0, 3}));
+                                   },
+                                   "cross_entropy: target 3 of 3 classes in row 1"},
+                                  {[] {
+                                     cross_entropy(Tensor::zeros({2, 3}), Ids({-1, -1}));
+                                   },
+                                   "cross_entropy: no row has a target"},
+                                  {[] {
+                                     cross_entropy(Tensor::zeros({2, 3}), Ids({0}));
+                                   },
+                                   "cross_entropy: logits [2, 3] for 1 targets"}}});
 
 // loss = mean of max(x, 0) - x t + log(1 + e^-|x|):  dx = (σ(x) - t) g / n. Saves x and the target.
 Var bce_with_logits(const Var& logits, const Tensor& target, const Tensor& weight) {
@@ -88,17 +100,19 @@ Var bce_with_logits(const Var& logits, const Tensor& target, const Tensor& weigh
                 [x = Saved(x), t = Saved(t), w = Saved(w), total](const Tensor& g, Sink in) {
                   const real s = g.item() / total;
                   real* dx = in.acc(0).write();
-                  parallel_for(x->numel(), 4096, [&, px = x->data(), pt = t->data(), pw = w->data()](int64_t begin, int64_t end) {
-                    std::vector<real> p(static_cast<std::size_t>(end - begin));
-                    kernels().unary(Unary::sigmoid, end - begin, p.data(), px + begin);
-                    for (int64_t i = begin; i < end; ++i) dx[i] += s * pw[i] * (p[i - begin] - pt[i]);
-                  });
+                  parallel_for(x->numel(), 4096,
+                               [&, px = x->data(), pt = t->data(), pw = w->data()](int64_t begin, int64_t end) {
+                                 std::vector<real> p(static_cast<std::size_t>(end - begin));
+                                 kernels().unary(Unary::sigmoid, end - begin, p.data(), px + begin);
+                                 for (int64_t i = begin; i < end; ++i) dx[i] += s * pw[i] * (p[i - begin] - pt[i]);
+                               });
                 });
 }
 OP_ROW(bce_with_logits,
        {.samples =
             [](Rng& rng) {
-              const Tensor target = Tensor::from({2, 3}, {0, 1, 1, 0, 0.25, 1}), weight = Tensor::from({2, 3}, {1, 1, 0, 1, 1, 1});
+              const Tensor target = Tensor::from({2, 3}, {0, 1, 1, 0, 0.25, 1}),
+                           weight = Tensor::from({2, 3}, {1, 1, 0, 1, 1, 1});
               const auto reference = [target](const Tensor& w) {
                 return [=](std::span<const Tensor> in) {
                   real loss = 0, total = 0;
@@ -111,12 +125,19 @@ OP_ROW(bce_with_logits,
                 };
               };
               return std::vector<OpSample>{
-                  {{Tensor::normal({2, 3}, rng, 3)}, [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }, reference(Tensor::full({2, 3}, 1))},
-                  {{Tensor::normal({2, 3}, rng, 3)}, [=](std::span<const Var> in) { return bce_with_logits(in[0], target, weight); }, reference(weight)},
-                  {{Tensor::normal({2, 3}, rng, 80)}, [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }}};
+                  {{Tensor::normal({2, 3}, rng, 3)},
+                   [=](std::span<const Var> in) { return bce_with_logits(in[0], target); },
+                   reference(Tensor::full({2, 3}, 1))},
+                  {{Tensor::normal({2, 3}, rng, 3)},
+                   [=](std::span<const Var> in) { return bce_with_logits(in[0], target, weight); },
+                   reference(weight)},
+                  {{Tensor::normal({2, 3}, rng, 80)},
+                   [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }}};
             },
-        .errors = {{[] { bce_with_logits(Tensor::zeros({2}), Tensor::zeros({3})); }, "bce_with_logits: logits [2], target [3]"},
-                   {[] { bce_with_logits(Tensor::zeros({2}), Tensor::zeros({2}), Tensor::zeros({2})); }, "bce_with_logits: no element takes part"}}});
+        .errors = {{[] { bce_with_logits(Tensor::zeros({2}), Tensor::zeros({3})); },
+                    "bce_with_logits: logits [2], target [3]"},
+                   {[] { bce_with_logits(Tensor::zeros({2}), Tensor::zeros({2}), Tensor::zeros({2})); },
+                    "bce_with_logits: no element takes part"}}});
 
 namespace {
 
@@ -158,13 +179,16 @@ std::pair<real, real> clip_run(int64_t n, int64_t d, real s, const real* a, cons
 // The gradients are computed with the forward pass, while the scores of a run are in the cache; backward scales them.
 // Saves d loss / da and d loss / db instead of the inputs.
 Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks, const Tensor& mask) {
-  check(a.rank() == 3 && a.shape() == b.shape(), "clip_loss: needs two tensors [B, L, d]: {} and {}", a.shape(), b.shape());
+  check(a.rank() == 3 && a.shape() == b.shape(), "clip_loss: needs two tensors [B, L, d]: {} and {}", a.shape(),
+        b.shape());
   const int64_t batch = a.size(0), length = a.size(1), d = a.size(2);
   check(chunks >= 1, "clip_loss: chunks must be at least 1: {}", chunks);
-  check(!mask.defined() || mask.shape() == Shape({batch, length}), "clip_loss: mask {} for {}", mask.shape(), a.shape());
+  check(!mask.defined() || mask.shape() == Shape({batch, length}), "clip_loss: mask {} for {}", mask.shape(),
+        a.shape());
   const real s = logit_scale.value().item();
   check(s > 0, "clip_loss: logit_scale must be positive: {}", s);
-  const Tensor ta = a.value().contiguous(), tb = b.value().contiguous(), keep = mask.defined() ? mask.contiguous() : Tensor();
+  const Tensor ta = a.value().contiguous(), tb = b.value().contiguous(),
+               keep = mask.defined() ? mask.contiguous() : Tensor();
   const int64_t run = std::max<int64_t>(1, (length + chunks - 1) / chunks), runs = (length + run - 1) / run;
   Tensor da = Tensor::zeros(a.shape()), db = Tensor::zeros(b.shape()), results = Tensor::zeros({2, batch * runs});
   parallel_for(batch * runs, 1, [&, pa = da.write(), pb = db.write(), out = results.write()](int64_t r, int64_t) {
@@ -191,13 +215,14 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
   });
   const real share = 1 / static_cast<real>(std::max<int64_t>(1, batch));
   const real loss = sum_all(results.slice(0, 0, 1)) * share, ds = sum_all(results.slice(0, 1, 2)) * share;
-  return record("clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
-                [da = Saved(da), db = Saved(db), ds, share, scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
-                  const Tensor factor = Tensor::scalar(g.item() * share);
-                  if (in.needs(0)) in.add(0, binary("clip_loss", Binary::mul, *da, factor));
-                  if (in.needs(1)) in.add(1, binary("clip_loss", Binary::mul, *db, factor));
-                  in.add(2, Tensor::full(scale_shape, g.item() * ds));
-                });
+  return record(
+      "clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
+      [da = Saved(da), db = Saved(db), ds, share, scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
+        const Tensor factor = Tensor::scalar(g.item() * share);
+        if (in.needs(0)) in.add(0, binary("clip_loss", Binary::mul, *da, factor));
+        if (in.needs(1)) in.add(1, binary("clip_loss", Binary::mul, *db, factor));
+        in.add(2, Tensor::full(scale_shape, g.item() * ds));
+      });
 }
 
 #ifdef SEMINAR_OP_ROWS
@@ -219,7 +244,8 @@ Tensor naive_clip_loss(const Tensor& a, const Tensor& b, real s, int64_t chunks,
       for (int64_t i : at) {
         real row = 0, col = 0;
         for (int64_t j : at) row += std::exp(score(i, j)), col += std::exp(score(j, i));
-        if (at.size() > 1) loss += (std::log(row) + std::log(col) - 2 * score(i, i)) / static_cast<real>(2 * at.size() * batch);
+        if (at.size() > 1)
+          loss += (std::log(row) + std::log(col) - 2 * score(i, i)) / static_cast<real>(2 * at.size() * batch);
       }
     }
   return Tensor::scalar(loss);
@@ -233,17 +259,32 @@ OP_ROW(clip_loss,
               std::vector<OpSample> samples;
               for (int64_t chunks : {1, 2})
                 for (const Tensor& m : {Tensor(), mask})
-                  samples.push_back({{Tensor::normal({2, 5, 3}, rng), Tensor::normal({2, 5, 3}, rng), Tensor::scalar(2.5)},
-                                     [=](std::span<const Var> in) { return clip_loss(in[0], in[1], in[2], chunks, m); },
-                                     [=](std::span<const Tensor> in) { return naive_clip_loss(in[0], in[1], in[2].item(), chunks, m); }});
+                  samples.push_back(
+                      {{Tensor::normal({2, 5, 3}, rng), Tensor::normal({2, 5, 3}, rng), Tensor::scalar(2.5)},
+                       [=](std::span<const Var> in) { return clip_loss(in[0], in[1], in[2], chunks, m); },
+                       [=](std::span<const Tensor> in) {
+                         return naive_clip_loss(in[0], in[1], in[2].item(), chunks, m);
+                       }});
               samples.push_back({{Tensor::normal({1, 1, 2}, rng), Tensor::normal({1, 1, 2}, rng), Tensor::scalar(1)},
                                  [](std::span<const Var> in) { return clip_loss(in[0], in[1], in[2], 1); }});
               return samples;
             },
-        .errors = {{[] { clip_loss(Tensor::zeros({2, 3}), Tensor::zeros({2, 3}), Tensor::scalar(1), 1); }, "clip_loss: needs two tensors [B, L, d]"},
-                   {[] { clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(1), 0); }, "clip_loss: chunks must be at least 1: 0"},
-                   {[] { clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(-1), 1); }, "clip_loss: logit_scale must be positive"},
-                   {[] { clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(1), 1, Tensor::zeros({2})); },
-                    "clip_loss: mask [2]"}}});
+        .errors = {
+            {[] {
+               clip_loss(Tensor::zeros({2, 3}), Tensor::zeros({2, 3}), Tensor::scalar(1), 1);
+             },
+             "clip_loss: needs two tensors [B, L, d]"},
+            {[] {
+               clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(1), 0);
+             },
+             "clip_loss: chunks must be at least 1: 0"},
+            {[] {
+               clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(-1), 1);
+             },
+             "clip_loss: logit_scale must be positive"},
+            {[] {
+               clip_loss(Tensor::zeros({1, 2, 3}), Tensor::zeros({1, 2, 3}), Tensor::scalar(1), 1, Tensor::zeros({2}));
+             },
+             "clip_loss: mask [2]"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -31,7 +31,9 @@ OpSample rows_sample(Tensor x, Var (*f)(const Var&), std::function<Tensor(const 
 // exp(x - max) / Σ by the definition, over the elements where mask is not 0.
 Tensor naive_softmax(const Tensor& x, const Tensor& mask) {
   const int64_t n = x.size(-1), rows = x.shape().rows();
-  const auto keep = [&](int64_t r, int64_t i) { return !mask.defined() || mask.data()[r / (rows / mask.shape().rows()) * n + i] != 0; };
+  const auto keep = [&](int64_t r, int64_t i) {
+    return !mask.defined() || mask.data()[r / (rows / mask.shape().rows()) * n + i] != 0;
+  };
   return tabulate(x.shape(), [&](int64_t at) {
     const int64_t r = at / n;
     real top = -std::numeric_limits<real>::infinity(), total = 0;
@@ -74,17 +76,22 @@ OP_ROW(softmax, {.samples =
                      [](Rng& rng) {
                        std::vector<OpSample> samples;
                        for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}, Shape{0, 3}})
-                         samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), [](const Var& x) { return softmax(x); },
-                                                       [](const Tensor& x) { return naive_softmax(x, {}); }));
-                       samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), [](const Var& x) { return softmax(x); },
-                                                     [](const Tensor& x) { return naive_softmax(x, {}); }));
+                         samples.push_back(rows_sample(
+                             Tensor::normal(shape, rng, 3), [](const Var& x) { return softmax(x); },
+                             [](const Tensor& x) { return naive_softmax(x, {}); }));
+                       samples.push_back(rows_sample(
+                           Tensor::uniform({2, 9}, rng, -80, 80), [](const Var& x) { return softmax(x); },
+                           [](const Tensor& x) { return naive_softmax(x, {}); }));
                        const Tensor mask = Tensor::from({2, 3}, {1, 0, 1, 0, 0, 0});
                        samples.push_back({{Tensor::normal({2, 4, 3}, rng)},
                                           [mask](std::span<const Var> in) { return softmax(in[0], mask); },
                                           [mask](std::span<const Tensor> in) { return naive_softmax(in[0], mask); }});
                        return samples;
                      },
-                 .errors = {{[] { softmax(Tensor::zeros({2, 3}), Tensor::zeros({2, 4})); }, "softmax: mask [2, 4] for [2, 3]"},
+                 .errors = {{[] {
+                               softmax(Tensor::zeros({2, 3}), Tensor::zeros({2, 4}));
+                             },
+                             "softmax: mask [2, 4] for [2, 3]"},
                             {[] { softmax(Tensor::scalar(1)); }, "softmax: needs an axis"}}});
 
 // dx = g - softmax(x) Σ g. Saves y only.
@@ -103,19 +110,20 @@ Var log_softmax(const Var& input) {
     each_row(g.shape(), [&](int64_t r) { kernels().log_softmax_grad(n, dx + r * n, g.data() + r * n, py + r * n); });
   });
 }
-OP_ROW(log_softmax, {.samples =
-                         [](Rng& rng) {
-                           std::vector<OpSample> samples;
-                           const auto reference = [](const Tensor& x) {
-                             const Tensor p = naive_softmax(x, {});
-                             return tabulate(x.shape(), [&](int64_t i) { return std::log(p.data()[i]); });
-                           };
-                           for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}})
-                             samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), log_softmax, reference));
-                           samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), log_softmax, reference));
-                           return samples;
-                         },
-                     .errors = {{[] { log_softmax(Tensor::scalar(1)); }, "log_softmax: needs an axis"}}});
+OP_ROW(log_softmax,
+       {.samples =
+            [](Rng& rng) {
+              std::vector<OpSample> samples;
+              const auto reference = [](const Tensor& x) {
+                const Tensor p = naive_softmax(x, {});
+                return tabulate(x.shape(), [&](int64_t i) { return std::log(p.data()[i]); });
+              };
+              for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}})
+                samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), log_softmax, reference));
+              samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), log_softmax, reference));
+              return samples;
+            },
+        .errors = {{[] { log_softmax(Tensor::scalar(1)); }, "log_softmax: needs an axis"}}});
 
 // With x̂ = (x - mean) rstd and h = g w: dx = rstd (h - mean(h) - x̂ mean(h x̂)), dw = Σ g x̂, db = Σ g.
 // Saves x, w and each row's mean and rstd.
@@ -127,7 +135,8 @@ Var layer_norm(const Var& input, const Var& weight, const Var& bias, real eps) {
   const int64_t n = width[0], rows = x.shape().rows();
   Tensor y = Tensor::empty(x.shape()), stats = Tensor::empty({rows, 2});
   each_row(x.shape(), [&, out = y.write(), s = stats.write()](int64_t r) {
-    kernels().layer_norm(n, out + r * n, x.data() + r * n, weight.value().data(), bias.value().data(), eps, s + 2 * r, s + 2 * r + 1);
+    kernels().layer_norm(n, out + r * n, x.data() + r * n, weight.value().data(), bias.value().data(), eps, s + 2 * r,
+                         s + 2 * r + 1);
   });
   return record("layer_norm", y, {input, weight, bias},
                 [x = Saved(x), weight = Saved(weight), stats = Saved(stats), n, rows](const Tensor& g, Sink in) {
@@ -136,12 +145,14 @@ Var layer_norm(const Var& input, const Var& weight, const Var& bias, real eps) {
                   constexpr int64_t block = 256;
                   const int64_t blocks = (rows + block - 1) / block;
                   Tensor partial = Tensor::zeros({blocks, 2, n});
-                  parallel_for(rows, block, [&, sums = partial.write(), px = x->data(), pw = weight->data(), s = stats->data()](
-                                                int64_t begin, int64_t end) {
-                    real *dw = sums + begin / block * 2 * n, *db = dw + n;
-                    for (int64_t r = begin; r < end; ++r)
-                      kernels().layer_norm_grad(n, dx ? dx + r * n : nullptr, dw, db, g.data() + r * n, px + r * n, pw, s[2 * r], s[2 * r + 1]);
-                  });
+                  parallel_for(rows, block,
+                               [&, sums = partial.write(), px = x->data(), pw = weight->data(), s = stats->data()](
+                                   int64_t begin, int64_t end) {
+                                 real *dw = sums + begin / block * 2 * n, *db = dw + n;
+                                 for (int64_t r = begin; r < end; ++r)
+                                   kernels().layer_norm_grad(n, dx ? dx + r * n : nullptr, dw, db, g.data() + r * n,
+                                                             px + r * n, pw, s[2 * r], s[2 * r + 1]);
+                               });
                   const Tensor total = sum_axis(partial, 0);
                   for (int i : {0, 1})
                     if (in.needs(1 + i)) in.add(1 + i, total.slice(1, i, i + 1).reshape({n}));
@@ -162,13 +173,19 @@ OP_ROW(layer_norm,
                   return (x[at % n] - mean) / std::sqrt(var + real{1e-5}) * in[1].data()[at % n] + in[2].data()[at % n];
                 });
               };
-              for (const auto& [shape, size] : {std::pair<Shape, double>{{4, 3, 10}, 1}, {{2, 19}, 80}, {{0, 3}, 1}, {{600, 2}, 1}}) {
+              for (const auto& [shape, size] :
+                   {std::pair<Shape, double>{{4, 3, 10}, 1}, {{2, 19}, 80}, {{0, 3}, 1}, {{600, 2}, 1}}) {
                 const Shape width{shape[-1]};
-                samples.push_back({{Tensor::normal(shape, rng, size), Tensor::normal(width, rng), Tensor::normal(width, rng)}, apply, reference});
+                samples.push_back(
+                    {{Tensor::normal(shape, rng, size), Tensor::normal(width, rng), Tensor::normal(width, rng)},
+                     apply,
+                     reference});
               }
               return samples;
             },
-        .errors = {{[] { layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({4}), Tensor::zeros({3})); },
+        .errors = {{[] {
+                      layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({4}), Tensor::zeros({3}));
+                    },
                     "layer_norm: input [2, 3], weight [4], bias [3]"}}});
 
 // dx = (g - y Σ g y) / |x|. Saves y and each row's 1 / max(|x|, eps); below eps the length is a constant: dx = g / eps.
@@ -192,22 +209,25 @@ Var normalize(const Var& input, real eps) {
     });
   });
 }
-OP_ROW(normalize, {.samples =
-                       [](Rng& rng) {
-                         std::vector<OpSample> samples;
-                         for (const Shape& shape : {Shape{4, 6}, Shape{3, 1}, Shape{17}, Shape{0, 2}, Shape{2, 0}})
-                           samples.push_back(rows_sample(Tensor::normal(shape, rng, 80), [](const Var& x) { return normalize(x); },
-                                                         [](const Tensor& x) {
-                                                           const int64_t n = x.size(-1);
-                                                           return tabulate(x.shape(), [&](int64_t at) {
-                                                             real s = 0;
-                                                             for (int64_t i = 0; i < n; ++i) s += std::pow(x.data()[at / n * n + i], 2);
-                                                             return x.data()[at] / std::sqrt(s);
-                                                           });
-                                                         }));
-                         samples.push_back({{Tensor::zeros({2, 3})}, [](std::span<const Var> in) { return normalize(in[0], 0.5); }});
-                         return samples;
-                       },
-                   .errors = {{[] { normalize(Tensor::scalar(1)); }, "normalize: needs an axis"}}});
+OP_ROW(
+    normalize,
+    {.samples =
+         [](Rng& rng) {
+           std::vector<OpSample> samples;
+           for (const Shape& shape : {Shape{4, 6}, Shape{3, 1}, Shape{17}, Shape{0, 2}, Shape{2, 0}})
+             samples.push_back(rows_sample(
+                 Tensor::normal(shape, rng, 80), [](const Var& x) { return normalize(x); },
+                 [](const Tensor& x) {
+                   const int64_t n = x.size(-1);
+                   return tabulate(x.shape(), [&](int64_t at) {
+                     real s = 0;
+                     for (int64_t i = 0; i < n; ++i) s += std::pow(x.data()[at / n * n + i], 2);
+                     return x.data()[at] / std::sqrt(s);
+                   });
+                 }));
+           samples.push_back({{Tensor::zeros({2, 3})}, [](std::span<const Var> in) { return normalize(in[0], 0.5); }});
+           return samples;
+         },
+     .errors = {{[] { normalize(Tensor::scalar(1)); }, "normalize: needs an axis"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -32,7 +32,8 @@ void copy_part(Tensor& to, const Tensor& from, int axis, int64_t begin, bool int
 }
 
 #ifdef SEMINAR_OP_ROWS
-OpSample one_input(Tensor x, std::function<Var(const Var&)> f, std::function<Tensor(const Tensor&)> reference = nullptr) {
+OpSample one_input(Tensor x, std::function<Var(const Var&)> f,
+                   std::function<Tensor(const Tensor&)> reference = nullptr) {
   OpSample s{{std::move(x)}, [f](std::span<const Var> in) { return f(in[0]); }};
   if (reference) s.reference = [reference](std::span<const Tensor> in) { return reference(in[0]); };
   return s;
@@ -50,58 +51,68 @@ OP_ROW(reshape, {.samples =
                        const auto f = [](const Var& x) { return reshape(x, {-1, 6}); };
                        return std::vector<OpSample>{
                            one_input(Tensor::normal({3, 4, 2}, rng), f,
-                                     [](const Tensor& x) { return tabulate({4, 6}, [&](int64_t i) { return x.data()[i]; }); }),
+                                     [](const Tensor& x) {
+                                       return tabulate({4, 6}, [&](int64_t i) { return x.data()[i]; });
+                                     }),
                            one_input(Tensor::normal({0, 3}, rng), f)};
                      },
                  .errors = {{[] { reshape(Tensor::zeros({4}), {3}); }, "reshape: [4] does not fit [3]"},
-                            {[] { reshape(Tensor::zeros({4}), {-1, -1}); }, "reshape: more than one -1"}}});
+                            {[] {
+                               reshape(Tensor::zeros({4}), {-1, -1});
+                             },
+                             "reshape: more than one -1"}}});
 
 Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
   axis = normal_axis("slice", axis, x.rank());
-  return record("slice", x.value().slice(axis, begin, end).contiguous(), {x}, [axis, begin](const Tensor& g, Sink in) {
-    copy_part(in.acc(0), g, axis, begin, true, true);
-  });
+  return record("slice", x.value().slice(axis, begin, end).contiguous(), {x},
+                [axis, begin](const Tensor& g, Sink in) { copy_part(in.acc(0), g, axis, begin, true, true); });
 }
-OP_ROW(slice, {.samples =
-                   [](Rng& rng) {
-                     return std::vector<OpSample>{
-                         one_input(
-                             Tensor::normal({3, 5, 2}, rng), [](const Var& x) { return slice(x, 1, 1, 4); },
-                             [](const Tensor& x) {
-                               return tabulate({3, 3, 2}, [&](int64_t i) { return x.at({i / 6, 1 + i / 2 % 3, i % 2}); });
-                             }),
-                         one_input(Tensor::normal({4}, rng), [](const Var& x) { return slice(x, -1, 2, 2); })};
-                   },
-               .errors = {{[] { slice(Tensor::zeros({4}), 0, 3, 5); }, "slice: [3, 5) outside axis 0 of [4]"},
-                          {[] { slice(Tensor::zeros({4}), 1, 0, 1); }, "slice: axis 1 of a tensor with 1 axes"}}});
+OP_ROW(slice,
+       {.samples =
+            [](Rng& rng) {
+              return std::vector<OpSample>{
+                  one_input(
+                      Tensor::normal({3, 5, 2}, rng), [](const Var& x) { return slice(x, 1, 1, 4); },
+                      [](const Tensor& x) {
+                        return tabulate({3, 3, 2}, [&](int64_t i) { return x.at({i / 6, 1 + i / 2 % 3, i % 2}); });
+                      }),
+                  one_input(Tensor::normal({4}, rng), [](const Var& x) { return slice(x, -1, 2, 2); })};
+            },
+        .errors = {{[] { slice(Tensor::zeros({4}), 0, 3, 5); }, "slice: [3, 5) outside axis 0 of [4]"},
+                   {[] { slice(Tensor::zeros({4}), 1, 0, 1); }, "slice: axis 1 of a tensor with 1 axes"}}});
 
 Var transpose(const Var& x) {
   return record("transpose", x.value().transpose(), {x}, [](const Tensor& g, Sink in) { in.add(0, g.transpose()); });
 }
-OP_ROW(transpose, {.samples =
-                       [](Rng& rng) {
-                         return std::vector<OpSample>{
-                             one_input(Tensor::normal({2, 3, 4}, rng), [](const Var& x) { return transpose(x); },
-                                       [](const Tensor& x) {
-                                         return tabulate({2, 4, 3}, [&](int64_t i) { return x.at({i / 12, i % 3, i / 3 % 4}); });
-                                       }),
-                             one_input(Tensor::normal({0, 2}, rng), [](const Var& x) { return transpose(x); })};
-                       },
-                   .errors = {{[] { transpose(Tensor::zeros({4})); }, "transpose: needs two axes, not shape [4]"}}});
+OP_ROW(transpose,
+       {.samples =
+            [](Rng& rng) {
+              return std::vector<OpSample>{
+                  one_input(
+                      Tensor::normal({2, 3, 4}, rng), [](const Var& x) { return transpose(x); },
+                      [](const Tensor& x) {
+                        return tabulate({2, 4, 3}, [&](int64_t i) { return x.at({i / 12, i % 3, i / 3 % 4}); });
+                      }),
+                  one_input(Tensor::normal({0, 2}, rng), [](const Var& x) { return transpose(x); })};
+            },
+        .errors = {{[] { transpose(Tensor::zeros({4})); }, "transpose: needs two axes, not shape [4]"}}});
 
 Var swap_axes(const Var& x, int a, int b) {
-  return record("swap_axes", x.value().swap_axes(a, b), {x}, [a, b](const Tensor& g, Sink in) { in.add(0, g.swap_axes(a, b)); });
+  return record("swap_axes", x.value().swap_axes(a, b), {x},
+                [a, b](const Tensor& g, Sink in) { in.add(0, g.swap_axes(a, b)); });
 }
-OP_ROW(swap_axes, {.samples =
-                       [](Rng& rng) {
-                         return std::vector<OpSample>{
-                             one_input(Tensor::normal({2, 3, 4}, rng), [](const Var& x) { return swap_axes(x, 0, 1); },
-                                       [](const Tensor& x) {
-                                         return tabulate({3, 2, 4}, [&](int64_t i) { return x.at({i / 4 % 2, i / 8, i % 4}); });
-                                       }),
-                             one_input(Tensor::normal({2, 0, 4}, rng), [](const Var& x) { return swap_axes(x, 0, -1); })};
-                       },
-                   .errors = {{[] { swap_axes(Tensor::zeros({4}), 0, 1); }, "swap_axes: axis 1 of a tensor with 1 axes"}}});
+OP_ROW(swap_axes,
+       {.samples =
+            [](Rng& rng) {
+              return std::vector<OpSample>{
+                  one_input(
+                      Tensor::normal({2, 3, 4}, rng), [](const Var& x) { return swap_axes(x, 0, 1); },
+                      [](const Tensor& x) {
+                        return tabulate({3, 2, 4}, [&](int64_t i) { return x.at({i / 4 % 2, i / 8, i % 4}); });
+                      }),
+                  one_input(Tensor::normal({2, 0, 4}, rng), [](const Var& x) { return swap_axes(x, 0, -1); })};
+            },
+        .errors = {{[] { swap_axes(Tensor::zeros({4}), 0, 1); }, "swap_axes: axis 1 of a tensor with 1 axes"}}});
 
 Var concat(std::span<const Var> parts, int axis) {
   check(!parts.empty(), "concat: nothing to concatenate");
@@ -118,7 +129,8 @@ Var concat(std::span<const Var> parts, int axis) {
   }
   shape[axis] = total;
   Tensor y = Tensor::empty(shape);
-  for (std::size_t i = 0; i < parts.size(); ++i) copy_part(y, parts[i].value().contiguous(), axis, begins[i], true, false);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    copy_part(y, parts[i].value().contiguous(), axis, begins[i], true, false);
   return record("concat", y, parts, [axis, begins](const Tensor& g, Sink in) {
     for (std::size_t i = 0; i < begins.size(); ++i) {
       const int input = static_cast<int>(i);
@@ -129,27 +141,30 @@ Var concat(std::span<const Var> parts, int axis) {
 OP_ROW(concat, {.samples =
                     [](Rng& rng) {
                       const auto last = [](std::span<const Var> in) { return concat({in[0], in[1], in[0]}, -1); };
-                      return std::vector<OpSample>{
-                          {{Tensor::normal({3, 4}, rng), Tensor::normal({3, 2}, rng)}, last,
-                           [](std::span<const Tensor> in) {
-                             return tabulate({3, 10}, [&](int64_t i) {
-                               const int64_t c = i % 10;
-                               return c < 4 ? in[0].at({i / 10, c}) : c < 6 ? in[1].at({i / 10, c - 4}) : in[0].at({i / 10, c - 6});
-                             });
-                           }},
-                          {{Tensor::normal({2, 1, 3}, rng), Tensor::normal({2, 4, 3}, rng)},
-                           [](std::span<const Var> in) { return concat(in, 1); }},
-                          {{Tensor::normal({0, 3}, rng), Tensor::normal({2, 3}, rng)},
-                           [](std::span<const Var> in) { return concat(in, 0); }}};
+                      return std::vector<OpSample>{{{Tensor::normal({3, 4}, rng), Tensor::normal({3, 2}, rng)},
+                                                    last,
+                                                    [](std::span<const Tensor> in) {
+                                                      return tabulate({3, 10}, [&](int64_t i) {
+                                                        const int64_t c = i % 10;
+                                                        return c < 4   ? in[0].at({i / 10, c})
+                                                               : c < 6 ? in[1].at({i / 10, c - 4})
+                                                                       : in[0].at({i / 10, c - 6});
+                                                      });
+                                                    }},
+                                                   {{Tensor::normal({2, 1, 3}, rng), Tensor::normal({2, 4, 3}, rng)},
+                                                    [](std::span<const Var> in) { return concat(in, 1); }},
+                                                   {{Tensor::normal({0, 3}, rng), Tensor::normal({2, 3}, rng)},
+                                                    [](std::span<const Var> in) { return concat(in, 0); }}};
                     },
-                .errors = {{[] { concat({Tensor::zeros({2, 3}), Tensor::zeros({3, 3})}, 1); },
+                .errors = {{[] {
+                              concat({Tensor::zeros({2, 3}), Tensor::zeros({3, 3})}, 1);
+                            },
                             "concat: shapes differ outside axis 1: [2, 3] and [3, 3]"},
                            {[] { concat(std::span<const Var>(), 0); }, "concat: nothing"}}});
 
 Var sum(const Var& x) {
-  return record("sum", Tensor::scalar(sum_all(x.value())), {x}, [shape = x.shape()](const Tensor& g, Sink in) {
-    in.add(0, Tensor::full(shape, g.item()));
-  });
+  return record("sum", Tensor::scalar(sum_all(x.value())), {x},
+                [shape = x.shape()](const Tensor& g, Sink in) { in.add(0, Tensor::full(shape, g.item())); });
 }
 
 Var sum(const Var& x, int axis) {
@@ -167,13 +182,13 @@ OP_ROW(sum, {.samples =
                    for (const Shape& shape : {Shape{3, 4, 5}, Shape{1}, Shape{2, 0}, Shape{40, 1}})
                      samples.push_back(one_input(Tensor::normal(shape, rng), [](const Var& x) { return sum(x); }));
                    for (int axis : {0, 1, -1})
-                     samples.push_back(one_input(Tensor::normal({3, 4, 5}, rng), [axis](const Var& x) { return sum(x, axis); }));
-                   samples.push_back(one_input(Tensor::normal({2, 3}, rng), [](const Var& x) { return sum(x, 1); },
-                                               [](const Tensor& x) {
-                                                 return tabulate({2}, [&](int64_t i) {
-                                                   return x.at({i, 0}) + x.at({i, 1}) + x.at({i, 2});
-                                                 });
-                                               }));
+                     samples.push_back(
+                         one_input(Tensor::normal({3, 4, 5}, rng), [axis](const Var& x) { return sum(x, axis); }));
+                   samples.push_back(one_input(
+                       Tensor::normal({2, 3}, rng), [](const Var& x) { return sum(x, 1); },
+                       [](const Tensor& x) {
+                         return tabulate({2}, [&](int64_t i) { return x.at({i, 0}) + x.at({i, 1}) + x.at({i, 2}); });
+                       }));
                    samples.push_back(one_input(Tensor::normal({3000, 2}, rng), [](const Var& x) { return sum(x, 0); }));
                    return samples;
                  },

@@ -46,7 +46,8 @@ struct RowGradient {
   Tensor rows;  ///< [ids.numel(), width]
 };
 
-/// One op's output (or a leaf) as backward sees it. It does not hold the value: only what backward captured stays alive.
+/// One op's output (or a leaf) as backward sees it. It does not hold the value: only what backward captured stays
+/// alive.
 struct Node {
   Node(const char* op_name, const Shape& value_shape);
   ~Node();
@@ -129,8 +130,8 @@ class Sink {
   Node& node_;
 };
 
-/// The output `y` of op `op` as a Var. `backward` captures what it needs (Saved tensors, sizes), never a Var. A constant
-/// if gradients are off or no input needs one.
+/// The output `y` of op `op` as a Var. `backward` captures what it needs (Saved tensors, sizes), never a Var. A
+/// constant if gradients are off or no input needs one.
 Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward);
 inline Var record(const char* op, Tensor y, std::initializer_list<Var> inputs, Backward backward) {
   return record(op, std::move(y), std::span<const Var>(inputs.begin(), inputs.size()), std::move(backward));

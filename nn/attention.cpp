@@ -13,8 +13,8 @@ Tensor fan_in_normal(const Shape& shape, int64_t fan_in, Rng rng) {
 
 Var target_scores(const Var& q, const Var& keys, const Var& wq, const Var& wk) {
   const int64_t batch = q.size(0), targets = q.size(1), d = q.size(2), heads = wq.size(0);
-  const Var folded = matmul_transposed(wq, wk);                                        // [H, d, d]
-  const Var asked = matmul(reshape(q, {batch * targets, d}), folded);                  // [H, B * T, d]
+  const Var folded = matmul_transposed(wq, wk);                        // [H, d, d]
+  const Var asked = matmul(reshape(q, {batch * targets, d}), folded);  // [H, B * T, d]
   const Var per_history = reshape(swap_axes(asked, 0, 1), {batch, targets * heads, d});
   return scale(matmul_transposed(per_history, keys), 1 / std::sqrt(static_cast<real>(d)));
 }
@@ -22,11 +22,13 @@ Var target_scores(const Var& q, const Var& keys, const Var& wq, const Var& wk) {
 Var target_values(const Var& p, const Var& keys, const Var& wv, const Var& wo) {
   const int64_t batch = p.size(0), heads = wv.size(0), targets = p.size(1) / heads, d = keys.size(2);
   const Var pooled = reshape(matmul(p, keys), {batch * targets, heads, d});
-  const Var values = matmul(swap_axes(pooled, 0, 1), wv);                              // [H, B * T, d]
-  return reshape(matmul(reshape(swap_axes(values, 0, 1), {batch * targets, heads * d}), wo), {batch, targets, wo.size(1)});
+  const Var values = matmul(swap_axes(pooled, 0, 1), wv);  // [H, B * T, d]
+  return reshape(matmul(reshape(swap_axes(values, 0, 1), {batch * targets, heads * d}), wo),
+                 {batch, targets, wo.size(1)});
 }
 
-Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Var& wq, const Var& wk, const Var& wv, const Var& wo) {
+Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Var& wq, const Var& wk, const Var& wv,
+                     const Var& wo) {
   return target_values(softmax(target_scores(q, keys, wq, wk), mask), keys, wv, wo);
 }
 

@@ -14,14 +14,17 @@ Var target_scores(const Var& q, const Var& keys, const Var& wq, const Var& wk);
 /// wo [H * d, out].
 Var target_values(const Var& p, const Var& keys, const Var& wv, const Var& wo);
 /// softmax over the keys that `mask` [B, L] keeps, then target_values: [B, T, out].
-Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Var& wq, const Var& wk, const Var& wv, const Var& wo);
+Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Var& wq, const Var& wk, const Var& wv,
+                     const Var& wo);
 
 /// The parameters of one target attention.
 struct TargetAttention {
   Param wq, wk, wv, wo;
   TargetAttention(int64_t width, int64_t heads, Rng rng);
   /// q [B, T, d], keys [B, L, d], mask [B, L] -> [B, T, d]
-  Var operator()(const Var& q, const Var& keys, const Tensor& mask) const { return target_attention(q, keys, mask, wq, wk, wv, wo); }
+  Var operator()(const Var& q, const Var& keys, const Tensor& mask) const {
+    return target_attention(q, keys, mask, wq, wk, wv, wo);
+  }
   void visit(auto&& f) const {
     f("wq", wq);
     f("wk", wk);

@@ -12,10 +12,11 @@ void add_parameters(SafetensorsWriter& file, const Params& params) {
 void load_parameters(const SafetensorsFile& file, const Params& params) {
   for (const NamedParam& p : params) {
     const Tensor value = file.tensor(p.name);
-    check(value.shape() == p.var.shape(), "{}: '{}': shape {} in the file, {} in the model", file.path(), p.name, value.shape(),
-          p.var.shape());
+    check(value.shape() == p.var.shape(), "{}: '{}': shape {} in the file, {} in the model", file.path(), p.name,
+          value.shape(), p.var.shape());
     const real *begin = value.data(), *end = begin + value.numel();
-    check(std::all_of(begin, end, [](real x) { return std::isfinite(x); }), "{}: '{}': holds NaN or infinity", file.path(), p.name);
+    check(std::all_of(begin, end, [](real x) { return std::isfinite(x); }), "{}: '{}': holds NaN or infinity",
+          file.path(), p.name);
     Tensor target = p.var.value();
     std::copy(begin, end, target.write());
   }

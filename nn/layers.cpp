@@ -14,15 +14,18 @@ Tensor fan_in_uniform(const Shape& shape, int64_t fan_in, Rng rng) {
 
 }  // namespace
 
-Linear::Linear(int64_t in, int64_t out, Rng rng, bool with_bias) : weight(fan_in_uniform({out, in}, in, rng.split("weight"))) {
+Linear::Linear(int64_t in, int64_t out, Rng rng, bool with_bias)
+    : weight(fan_in_uniform({out, in}, in, rng.split("weight"))) {
   if (with_bias) bias.emplace(fan_in_uniform({out}, in, rng.split("bias")));
 }
 
-Embedding::Embedding(int64_t count, int64_t width, Rng rng, double std) : table(Tensor::normal({count, width}, rng, std), true) {}
+Embedding::Embedding(int64_t count, int64_t width, Rng rng, double std)
+    : table(Tensor::normal({count, width}, rng, std), true) {}
 
 Mlp::Mlp(std::initializer_list<int64_t> widths, Rng rng, bool last_bias) {
   const std::vector<int64_t> w(widths);
-  for (std::size_t i = 0; i + 1 < w.size(); ++i) layers.emplace_back(w[i], w[i + 1], rng.split(i), last_bias || i + 2 < w.size());
+  for (std::size_t i = 0; i + 1 < w.size(); ++i)
+    layers.emplace_back(w[i], w[i + 1], rng.split(i), last_bias || i + 2 < w.size());
 }
 
 Var Mlp::operator()(Var x, const Mode& mode) const {
@@ -31,6 +34,16 @@ Var Mlp::operator()(Var x, const Mode& mode) const {
     x = layers[i](x);
   }
   return x;
+}
+
+Var image_patches(const Var& images, int64_t patch) {
+  check(images.rank() == 4 && patch >= 1 && images.size(2) % patch == 0 && images.size(3) % patch == 0,
+        "image_patches: patches of {} do not cut images {}", patch, images.shape());
+  const int64_t batch = images.size(0), channels = images.size(1), rows = images.size(2) / patch,
+                columns = images.size(3) / patch;
+  const Var cut = reshape(images, {batch, channels, rows, patch, columns, patch});
+  const Var by_patch = swap_axes(swap_axes(swap_axes(cut, 1, 2), 2, 4), 3, 4);  // [B, rows, columns, C, patch, patch]
+  return reshape(by_patch, {batch, rows * columns, channels * patch * patch});
 }
 
 Var masked_mean(const Var& x, const Tensor& mask) {

@@ -51,6 +51,10 @@ struct Mlp {
   void visit(auto&& f) const { f("layers", layers); }
 };
 
+/// Square patches of images: [B, C, H, W] -> [B, (H / p)(W / p), C p²], patch by patch in reading order. Throws Error
+/// if p does not divide H and W. With a Linear after it, a ViT's patch embedding.
+Var image_patches(const Var& images, int64_t patch);
+
 /// Mean of the rows of x [B, L, d] that mask [B, L] keeps: [B, d]; zeros where there are none.
 Var masked_mean(const Var& x, const Tensor& mask);
 

@@ -58,7 +58,8 @@ void collect(const std::string& path, const Member& member, Params& out) {
   } else if constexpr (is_optional<Member>::value) {
     if (member) collect(path, *member, out);
   } else {
-    member.visit([&](const char* name, const auto& inner) { collect(path.empty() ? name : path + "." + name, inner, out); });
+    member.visit(
+        [&](const char* name, const auto& inner) { collect(path.empty() ? name : path + "." + name, inner, out); });
   }
 }
 
@@ -79,7 +80,8 @@ M build(Args&&... args) {
   M module(std::forward<Args>(args)...);
   const int64_t made = Param::created() - before, listed = static_cast<int64_t>(parameters(module).size());
   if (made != listed)
-    throw Bug(fmt::format("build: the module made {} parameters but visit() lists {}: a member is missing from visit()", made, listed));
+    throw Bug(fmt::format("build: the module made {} parameters but visit() lists {}: a member is missing from visit()",
+                          made, listed));
   return module;
 }
 

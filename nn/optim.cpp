@@ -28,7 +28,8 @@ RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width) {
   Tensor sums = Tensor::zeros({static_cast<int64_t>(groups.ids.size()), width});
   parallel_for(sums.size(0), row_grain(4 * width), [&, out = sums.write()](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g)
-      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i) kernels().axpy(width, 1, rows[groups.order[i]], out + g * width);
+      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
+        kernels().axpy(width, 1, rows[groups.order[i]], out + g * width);
   });
   return {Ids(groups.ids), sums};
 }
@@ -43,7 +44,8 @@ Tensor dense_gradient(const Node& node) {
 
 }  // namespace
 
-Adam::Adam(Params params, const AdamOptions& options) : params_(std::move(params)), moments_(params_.size()), options_(options) {}
+Adam::Adam(Params params, const AdamOptions& options)
+    : params_(std::move(params)), moments_(params_.size()), options_(options) {}
 
 void Adam::step() {
   ++steps_;

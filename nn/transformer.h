@@ -32,8 +32,8 @@ struct TransformerEncoder {
   std::vector<TransformerBlock> blocks;
   LayerNorm norm;
   TransformerEncoder(int64_t width, int64_t heads, int64_t depth, int64_t max_length, Rng rng);
-  /// tokens [N, width], sequence i in rows start[i] .. start[i+1], each at most max_length long -> [sequences, width]; an
-  /// empty sequence gives zeros.
+  /// tokens [N, width], sequence i in rows start[i] .. start[i+1], each at most max_length long -> [sequences, width];
+  /// an empty sequence gives zeros.
   Var operator()(const Var& tokens, const Ids& start, const Mode& mode) const;
   void visit(auto&& f) const {
     f("positions", positions);

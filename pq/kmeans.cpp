@@ -42,7 +42,8 @@ Tensor first_centroids(const Tensor& points, int64_t clusters, Rng rng) {
     }
     std::copy_n(points.data() + chosen * d, d, c + k * d);
     parallel_for(n, row_grain(d), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) distance[i] = std::min(distance[i], squared_distance(d, points.data() + i * d, c + k * d));
+      for (int64_t i = begin; i < end; ++i)
+        distance[i] = std::min(distance[i], squared_distance(d, points.data() + i * d, c + k * d));
     });
   }
   return centroids;
@@ -107,7 +108,8 @@ std::vector<int32_t> nearest(const Tensor& points, const Tensor& centroids, std:
 }
 
 KMeansResult kmeans(const Tensor& input, const KMeansOptions& options) {
-  check(input.rank() == 2 && input.size(0) >= 1 && input.size(1) >= 1, "kmeans: needs points [n, d], not {}", input.shape());
+  check(input.rank() == 2 && input.size(0) >= 1 && input.size(1) >= 1, "kmeans: needs points [n, d], not {}",
+        input.shape());
   check(options.clusters >= 1, "kmeans: clusters must be at least 1: {}", options.clusters);
   const Tensor points = input.contiguous();
   for (int64_t i = 0; i < points.numel(); ++i)

@@ -21,8 +21,9 @@ struct KMeansResult {
   int64_t splits = 0;               ///< empty clusters that took half of a large one
 };
 
-/// Clusters points [n, d] from a k-means++ start. With fewer distinct points than clusters some centroids repeat. The same
-/// seed gives the same bits for any number of threads. Throws Error for n = 0, clusters < 1 or a point that is not finite.
+/// Clusters points [n, d] from a k-means++ start. With fewer distinct points than clusters some centroids repeat. The
+/// same seed gives the same bits for any number of threads. Throws Error for n = 0, clusters < 1 or a point that is not
+/// finite.
 KMeansResult kmeans(const Tensor& points, const KMeansOptions& options);
 
 /// Nearest of centroids [k, d] for every point [n, d]; the lower number among equals. `distance` (may be null) gets the

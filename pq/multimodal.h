@@ -22,15 +22,18 @@ class MultimodalQuantizer {
 
   /// The paper's form: inner products of all centroid pairs, [C, C, S, K, K]; C² S look-ups a behaviour.
   Tensor pair_tables() const;
-  std::vector<real> score_pairs(const Tensor& tables, std::span<const Code> target, std::span<const Code> behaviours, const Tensor& gamma) const;
+  std::vector<real> score_pairs(const Tensor& tables, std::span<const Code> target, std::span<const Code> behaviours,
+                                const Tensor& gamma) const;
   /// One table [C, S, K] for a target that is coded too: γ_j Σ_i γ_i ⟨c_b^(i)(t), c⟩.
   Tensor folded_table(std::span<const Code> target, const Tensor& gamma) const;
-  /// One table [C, S, K] for an exact target [C, d]: γ_j ⟨(Σ_i γ_i x_t^(i))_b, c⟩. Cheaper than folding, closer to exact.
+  /// One table [C, S, K] for an exact target [C, d]: γ_j ⟨(Σ_i γ_i x_t^(i))_b, c⟩. Cheaper than folding, closer to
+  /// exact.
   Tensor asymmetric_table(const Tensor& target, const Tensor& gamma) const;
   /// C S look-ups a behaviour in either table: scores [L] of codes [L, C, S].
   std::vector<real> scan(const Tensor& table, std::span<const Code> behaviours) const;
   /// The reference: decode, fuse, multiply. `fused_target` [d] = Σ_i γ_i x_t^(i).
-  std::vector<real> score_decoded(const Tensor& fused_target, std::span<const Code> behaviours, const Tensor& gamma) const;
+  std::vector<real> score_decoded(const Tensor& fused_target, std::span<const Code> behaviours,
+                                  const Tensor& gamma) const;
 
  private:
   int64_t codes_per_behaviour() const { return std::ssize(channels_) * channels_[0].sub_quantizers(); }

@@ -7,21 +7,26 @@ namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 // Sub-vectors b of points [n, d] as [n, d / S].
-Tensor part(const Tensor& points, int64_t b, int64_t width) { return points.slice(1, b * width, (b + 1) * width).contiguous(); }
+Tensor part(const Tensor& points, int64_t b, int64_t width) {
+  return points.slice(1, b * width, (b + 1) * width).contiguous();
+}
 
 }  // namespace
 
 ProductQuantizer::ProductQuantizer(Tensor codebooks) : codebooks_(codebooks.contiguous()) {
-  check(codebooks_.rank() == 3 && codebooks_.size(0) >= 1 && codebooks_.size(2) >= 1, "product quantizer: codebooks must be [S, K, d/S], not {}",
-        codebooks_.shape());
-  check(centroids() >= 1 && centroids() <= max_centroids, "product quantizer: 1 to {} centroids, not {}", max_centroids, centroids());
-  for (int64_t i = 0; i < codebooks_.numel(); ++i) check(std::isfinite(codebooks_.data()[i]), "product quantizer: a centroid is not finite");
+  check(codebooks_.rank() == 3 && codebooks_.size(0) >= 1 && codebooks_.size(2) >= 1,
+        "product quantizer: codebooks must be [S, K, d/S], not {}", codebooks_.shape());
+  check(centroids() >= 1 && centroids() <= max_centroids, "product quantizer: 1 to {} centroids, not {}", max_centroids,
+        centroids());
+  for (int64_t i = 0; i < codebooks_.numel(); ++i)
+    check(std::isfinite(codebooks_.data()[i]), "product quantizer: a centroid is not finite");
 }
 
 ProductQuantizer ProductQuantizer::train(const Tensor& points, int64_t sub_quantizers, const KMeansOptions& options) {
   check(points.rank() == 2 && sub_quantizers >= 1 && points.size(1) % sub_quantizers == 0,
         "product quantizer: {} sub-quantizers do not divide vectors {}", sub_quantizers, points.shape());
-  check(options.clusters >= 1 && options.clusters <= max_centroids, "product quantizer: 1 to {} centroids, not {}", max_centroids, options.clusters);
+  check(options.clusters >= 1 && options.clusters <= max_centroids, "product quantizer: 1 to {} centroids, not {}",
+        max_centroids, options.clusters);
   const int64_t width = points.size(1) / sub_quantizers;
   Tensor codebooks = Tensor::empty({sub_quantizers, options.clusters, width});
   real* out = codebooks.write();
@@ -35,13 +40,16 @@ ProductQuantizer ProductQuantizer::train(const Tensor& points, int64_t sub_quant
 }
 
 std::vector<ProductQuantizer::Code> ProductQuantizer::encode(const Tensor& points) const {
-  check(points.rank() == 2 && points.size(1) == dim(), "encode: vectors {} for a quantizer of width {}", points.shape(), dim());
+  check(points.rank() == 2 && points.size(1) == dim(), "encode: vectors {} for a quantizer of width {}", points.shape(),
+        dim());
   const int64_t n = points.size(0), s = sub_quantizers(), width = codebooks_.size(2);
   const Tensor source = points.contiguous();
-  for (int64_t i = 0; i < source.numel(); ++i) check(std::isfinite(source.data()[i]), "encode: vector {} is not finite", i / dim());
+  for (int64_t i = 0; i < source.numel(); ++i)
+    check(std::isfinite(source.data()[i]), "encode: vector {} is not finite", i / dim());
   std::vector<Code> codes(static_cast<std::size_t>(n * s));
   for (int64_t b = 0; b < s; ++b) {
-    const std::vector<int32_t> best = nearest(part(source, b, width), codebooks_.slice(0, b, b + 1).reshape({centroids(), width}));
+    const std::vector<int32_t> best =
+        nearest(part(source, b, width), codebooks_.slice(0, b, b + 1).reshape({centroids(), width}));
     for (int64_t i = 0; i < n; ++i) codes[i * s + b] = static_cast<Code>(best[i]);
   }
   return codes;

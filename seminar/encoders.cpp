@@ -50,11 +50,13 @@ Var Encoders::encode_queries(const Dataset& data, std::span<const int32_t> queri
   return query_map(words.bag(ids, start)) * typed + matmul(empty, empty_query);
 }
 
-Channels Encoders::operator()(const Dataset& data, std::span<const int32_t> items, std::span<const int32_t> queries, const Mode& mode) const {
+Channels Encoders::operator()(const Dataset& data, std::span<const int32_t> items, std::span<const int32_t> queries,
+                              const Mode& mode) const {
   Channels c;
   c.query = encode_queries(data, queries);
   const auto [ids, start] = bags(items, INT32_MAX, [&](int32_t item) { return data.item_attributes(item); });
-  const Var attribute = attribute_map(attributes.bag(ids, start) + item_ids(Ids(std::vector<int32_t>(items.begin(), items.end()))));
+  const Var attribute =
+      attribute_map(attributes.bag(ids, start) + item_ids(Ids(std::vector<int32_t>(items.begin(), items.end()))));
   c.item = {dropout(encode_text(data, items, mode), mode, "text"), dropout(attribute, mode, "attribute")};
   c.present = Tensor::empty({std::ssize(items), item_channels});
   real* p = c.present.write();

@@ -17,8 +17,8 @@ struct Vocabulary {
 struct Encoders {
   static constexpr int64_t item_channels = 2;  ///< text, attributes
   int64_t text_length;
-  Embedding words;                          ///< shared by titles and queries
-  std::optional<TransformerEncoder> text;   ///< without it the title is a bag of words
+  Embedding words;                         ///< shared by titles and queries
+  std::optional<TransformerEncoder> text;  ///< without it the title is a bag of words
   /// g(.) is the mean of an item's attribute vectors plus a vector of its own: its id is its most specific attribute.
   Embedding attributes, item_ids;
   Linear query_map, text_map, attribute_map;  ///< W_q, W_t, W_a
@@ -26,7 +26,8 @@ struct Encoders {
   Encoders(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
 
   /// The channels of the given items and queries, row by row.
-  Channels operator()(const Dataset& data, std::span<const int32_t> items, std::span<const int32_t> queries, const Mode& mode) const;
+  Channels operator()(const Dataset& data, std::span<const int32_t> items, std::span<const int32_t> queries,
+                      const Mode& mode) const;
   void visit(auto&& f) const {
     f("words", words);
     f("text", text);

@@ -2,7 +2,8 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-Var Esu::operator()(const Var& targets, const Var& history, const Retrieved& retrieved, const std::vector<int32_t>& ages) const {
+Var Esu::operator()(const Var& targets, const Var& history, const Retrieved& retrieved,
+                    const std::vector<int32_t>& ages) const {
   const int64_t batch = targets.size(0), count = targets.size(1), d = targets.size(2), length = history.size(1);
   std::vector<int32_t> rows(retrieved.positions), kept_ages(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {

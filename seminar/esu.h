@@ -8,9 +8,11 @@ namespace seminar::inline SEMINAR_PRECISION {
 struct Esu {
   AgeEmbedding age;
   TargetAttention attention;
-  Esu(const ModelSettings& settings, Rng rng) : age(settings), attention(settings.dim, settings.heads, rng.split("attention")) {}
+  Esu(const ModelSettings& settings, Rng rng)
+      : age(settings), attention(settings.dim, settings.heads, rng.split("attention")) {}
   /// x_lifelong [B, T, d] of targets [B, T, d] over the retrieved rows of history [B, L, d]; ages as in behaviour_ages.
-  Var operator()(const Var& targets, const Var& history, const Retrieved& retrieved, const std::vector<int32_t>& ages) const;
+  Var operator()(const Var& targets, const Var& history, const Retrieved& retrieved,
+                 const std::vector<int32_t>& ages) const;
   void visit(auto&& f) const {
     f("age", age);
     f("attention", attention);

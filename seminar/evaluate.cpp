@@ -27,7 +27,8 @@ RankingMetrics evaluate_scores(const Dataset& data, const RunSettings& run, cons
 
 }  // namespace
 
-RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
+RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
+                        const EvaluationOptions& options) {
   return evaluate_scores(data, run, options, [&](const Batch& batch) { return model.score(data, batch, run); });
 }
 
@@ -50,8 +51,8 @@ std::string metrics_json(const std::string& model, const RankingMetrics& m) {
   json["model"] = model;
   json["users"] = m.users;
   json["candidates"] = m.candidates;
-  json["metrics"] = {{"ndcg@1", m.ndcg1}, {"ndcg@5", m.ndcg5}, {"ndcg@10", m.ndcg10}, {"ndcg@50", m.ndcg50},
-                     {"hr@1", m.hr1},     {"hr@5", m.hr5},     {"hr@10", m.hr10},     {"hr@50", m.hr50},
+  json["metrics"] = {{"ndcg@1", m.ndcg1}, {"ndcg@5", m.ndcg5}, {"ndcg@10", m.ndcg10},   {"ndcg@50", m.ndcg50},
+                     {"hr@1", m.hr1},     {"hr@5", m.hr5},     {"hr@10", m.hr10},       {"hr@50", m.hr50},
                      {"mrr", m.mrr},      {"auc", m.auc},      {"tie_rate", m.tie_rate}};
   return json.dump(2);
 }

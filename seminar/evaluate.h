@@ -13,7 +13,8 @@ struct EvaluationOptions {
 
 /// Metrics of a model on the held-out targets. Validation and test negatives are drawn apart, both from run.seed; every
 /// model sees the same ones. Throws Error if nobody has a held-out action.
-RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
+                        const EvaluationOptions& options);
 
 /// The same candidates ranked by how often training targets and histories hold them (held-out actions do not count).
 RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options);

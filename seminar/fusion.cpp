@@ -77,13 +77,14 @@ Var decomposed_scores(const Var& xt, const Var& xl, const Var& gamma, const Var&
   const Var ut = normalize(xt), ul = normalize(xl), nt = norms(xt), nl = norms(xl);
   Var total;
   for (int64_t i = 0; i < channels; ++i) {
-    const Var asked = matmul(reshape(slice(ut, 1, i, i + 1), {batch, d}), wq);                    // [H, B, d]
+    const Var asked = matmul(reshape(slice(ut, 1, i, i + 1), {batch, d}), wq);  // [H, B, d]
     const Var target_weight = reshape(slice(gamma, 0, i, i + 1) * slice(nt, 1, i, i + 1), {batch, 1, 1});
     for (int64_t j = 0; j < channels; ++j) {
-      const Var keys = matmul(reshape(slice(ul, 2, j, j + 1), {batch * length, d}), wk);            // [H, B * L, d]
+      const Var keys = matmul(reshape(slice(ul, 2, j, j + 1), {batch * length, d}), wk);  // [H, B * L, d]
       const Var behaviour_weight = slice(gamma, 0, j, j + 1) * reshape(slice(nl, 2, j, j + 1), {batch, 1, length});
-      const Var products = matmul_transposed(reshape(swap_axes(asked, 0, 1), {batch * heads, 1, d}),
-                                             reshape(swap_axes(reshape(keys, {heads, batch, length, d}), 0, 1), {batch * heads, length, d}));
+      const Var products = matmul_transposed(
+          reshape(swap_axes(asked, 0, 1), {batch * heads, 1, d}),
+          reshape(swap_axes(reshape(keys, {heads, batch, length, d}), 0, 1), {batch * heads, length, d}));
       const Var part = target_weight * behaviour_weight * reshape(products, {batch, heads, length});
       total = total.defined() ? total + part : part;
     }

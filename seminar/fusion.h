@@ -12,9 +12,9 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// The channels of the queries and items of one batch. Channel 0 is the query; the others belong to items.
 struct Channels {
-  Var query;               ///< [distinct queries, d]
-  std::vector<Var> item;   ///< each [distinct items, d]
-  Tensor present;          ///< [distinct items, item channels]: 0 where an item lacks the channel
+  Var query;              ///< [distinct queries, d]
+  std::vector<Var> item;  ///< each [distinct items, d]
+  Tensor present;         ///< [distinct items, item channels]: 0 where an item lacks the channel
 };
 
 /// Pairs as indices into Channels.
@@ -26,8 +26,8 @@ struct PairIds {
 /// Channel weights and the fused pair vectors.
 struct Fusion {
   double lambda;
-  std::optional<Param> item_logits;          ///< [M]: w = softmax over the channels an item has (λ form)
-  std::vector<Linear> gate;                  ///< per channel d -> C (gate form)
+  std::optional<Param> item_logits;  ///< [M]: w = softmax over the channels an item has (λ form)
+  std::vector<Linear> gate;          ///< per channel d -> C (gate form)
   Fusion(const ModelSettings& settings, int64_t item_channels, Rng rng);
 
   /// γ [N, C], rows summing to 1; a channel that the item lacks gets 0.

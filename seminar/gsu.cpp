@@ -27,8 +27,10 @@ Channels Gsu::project(const Channels& channels) const {
 
 Retrieved Gsu::retrieve(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k) {
   check(k >= 1, "gsu: k must be at least 1: {}", k);
-  const int64_t batch = scores.size(0), heads = scores.size(1) / targets, length = scores.size(2), kept = std::min(k, length);
-  Retrieved out{kept, std::vector<int32_t>(static_cast<std::size_t>(batch * targets * kept), 0), Tensor::zeros({batch * targets, kept})};
+  const int64_t batch = scores.size(0), heads = scores.size(1) / targets, length = scores.size(2),
+                kept = std::min(k, length);
+  Retrieved out{kept, std::vector<int32_t>(static_cast<std::size_t>(batch * targets * kept), 0),
+                Tensor::zeros({batch * targets, kept})};
   const Tensor a = scores.contiguous(), m = mask.contiguous();
   real* keep = out.mask.write();
   parallel_for(batch * targets, 16, [&](int64_t begin, int64_t end) {

@@ -25,7 +25,9 @@ struct Gsu {
   /// The channels times G.
   Channels project(const Channels& channels) const;
   /// α [B, T * H, L] of targets [B, T, d] and history [B, L, d].
-  Var scores(const Var& targets, const Var& history) const { return target_scores(targets, history, attention.wq, attention.wk); }
+  Var scores(const Var& targets, const Var& history) const {
+    return target_scores(targets, history, attention.wq, attention.wk);
+  }
   /// Top K by the heads' summed scores where mask [B, L] keeps; fewer where fewer are real.
   static Retrieved retrieve(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k);
   /// The unit's own logits [B, T].

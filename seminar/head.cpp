@@ -4,7 +4,8 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 Var repeat_targets(const Var& x, int64_t targets) {
   std::vector<int32_t> ids;
-  for (int64_t b = 0; b < x.size(0); ++b) ids.insert(ids.end(), static_cast<std::size_t>(targets), static_cast<int32_t>(b));
+  for (int64_t b = 0; b < x.size(0); ++b)
+    ids.insert(ids.end(), static_cast<std::size_t>(targets), static_cast<int32_t>(b));
   return embedding(x, Ids({x.size(0), targets}, std::move(ids)));
 }
 

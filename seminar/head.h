@@ -1,6 +1,6 @@
-// The last layers (paper §3.3.2): MLP over [x_lifelong ; x_user ; x_item ; x_u2i]. x_user is the mean of the history, x_u2i
-// the products of the item with both. Data sets without user or context features leave those out.
-// The output has no bias: it would be the same for all candidates, and so nothing to a ranking loss.
+// The last layers (paper §3.3.2): MLP over [x_lifelong ; x_user ; x_item ; x_u2i]. x_user is the mean of the history,
+// x_u2i the products of the item with both. Data sets without user or context features leave those out. The output has
+// no bias: it would be the same for all candidates, and so nothing to a ranking loss.
 #pragma once
 
 #include "nn/layers.h"

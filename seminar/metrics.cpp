@@ -13,7 +13,8 @@ namespace {
 template <class Gain>
 double mean_over_ties(int64_t above, int64_t ties, int64_t k, Gain gain) {
   double total = 0;
-  for (int64_t rank = above + 1; rank <= std::min(above + ties + 1, k); ++rank) total += gain(static_cast<double>(rank));
+  for (int64_t rank = above + 1; rank <= std::min(above + ties + 1, k); ++rank)
+    total += gain(static_cast<double>(rank));
   return total / static_cast<double>(ties + 1);
 }
 
@@ -79,7 +80,8 @@ RankingMetrics ranking_metrics(std::span<const real> scores, int64_t candidates)
     m.mrr += expected_reciprocal_rank(above, ties);
     m.tie_rate += ties > 0;
   }
-  for (double* value : {&m.hr1, &m.hr5, &m.hr10, &m.hr50, &m.ndcg1, &m.ndcg5, &m.ndcg10, &m.ndcg50, &m.mrr, &m.tie_rate})
+  for (double* value :
+       {&m.hr1, &m.hr5, &m.hr10, &m.hr50, &m.ndcg1, &m.ndcg5, &m.ndcg10, &m.ndcg50, &m.mrr, &m.tie_rate})
     *value /= static_cast<double>(m.users);
   m.auc = auc(scores, labels);
   return m;

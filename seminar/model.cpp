@@ -22,14 +22,16 @@ Var AgeEmbedding::operator()(const Var& keys, const std::vector<int32_t>& ages) 
   if (!table) return keys;
   const int32_t top = static_cast<int32_t>(table->shape()[0]) - 1;
   std::vector<int32_t> buckets;
-  for (int32_t age : ages) buckets.push_back(std::min(top, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
+  for (int32_t age : ages)
+    buckets.push_back(std::min(top, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
   return keys + reshape(embedding(*table, Ids(std::move(buckets))), keys.shape());
 }
 
 std::vector<int32_t> behaviour_ages(const Batch& batch) {
   std::vector<int32_t> ages;
   for (int64_t b = 0; b < batch.size(); ++b)
-    for (int32_t l = 0; l < batch.length(); ++l) ages.push_back(std::max(1, batch.rows[b].position - batch.begins[b] - l));
+    for (int32_t l = 0; l < batch.length(); ++l)
+      ages.push_back(std::max(1, batch.rows[b].position - batch.begins[b] - l));
   return ages;
 }
 

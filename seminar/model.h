@@ -22,7 +22,8 @@ class Model {
   virtual const char* kind() const = 0;
   virtual Params params() const = 0;
   /// The training loss of a batch, a scalar; its parts go to `parts` if that is not null.
-  virtual Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const = 0;
+  virtual Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+                   std::vector<LossPart>* parts) const = 0;
   /// Scores [B, T] of a batch's candidates, higher is better. Records no graph.
   virtual Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const = 0;
   const ModelSettings& settings() const { return settings_; }

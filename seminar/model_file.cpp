@@ -6,7 +6,8 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data, const Rng& rng) {
+std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
+                                  const Rng& rng) {
   const Vocabulary vocabulary = Vocabulary::of(data);
   if (kind == "psu") return std::make_unique<Psu>(build<Psu>(settings, vocabulary, rng));
   if (kind == "seminar") return std::make_unique<SeminarModel>(build<SeminarModel>(settings, vocabulary, rng));
@@ -31,10 +32,13 @@ void save_model(const Model& model, const Dataset& data, const RunSettings& run,
 std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) {
   const SafetensorsFile file(path);
   check(file.meta("format") == model_format, "{}: not a model of this program: format '{}'", path, file.meta("format"));
-  check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path, file.meta("data"), data.fingerprint());
-  std::unique_ptr<Model> model = make_model(file.meta("kind"), model_settings_from_json(file.meta("settings"), path), data, Rng(0));
+  check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path,
+        file.meta("data"), data.fingerprint());
+  std::unique_ptr<Model> model =
+      make_model(file.meta("kind"), model_settings_from_json(file.meta("settings"), path), data, Rng(0));
   const Params params = model->params();
-  check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path, file.entries().size(), params.size());
+  check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path,
+        file.entries().size(), params.size());
   load_parameters(file, params);
   return model;
 }

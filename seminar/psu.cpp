@@ -31,7 +31,8 @@ Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng)
 
 Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) const {
   const int64_t b = batch.size();
-  const Var end = reshape(embedding(eos, Ids(std::vector<int32_t>(static_cast<std::size_t>(b), 0))), {b, 1, settings_.dim});
+  const Var end =
+      reshape(embedding(eos, Ids(std::vector<int32_t>(static_cast<std::size_t>(b), 0))), {b, 1, settings_.dim});
   const Var keys = concat({age(fused.history, behaviour_ages(batch)), end}, 1);
   const Tensor mask = concat({batch.mask, Tensor::full({b, 1}, 1)}, 1).value();
   return head(attention(fused.targets, keys, mask), masked_mean(fused.history, batch.mask), fused.targets, mode);
@@ -39,7 +40,9 @@ Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) c
 
 Var Psu::alignment(const Channels& channels, const Batch& batch, int64_t chunks) const {
   const double clamped = std::min<double>(logit_scale.var().value().item(), std::log(max_logit_scale));
-  const Var s = clamped < static_cast<double>(logit_scale.var().value().item()) ? Var(Tensor::scalar(static_cast<real>(max_logit_scale))) : exp(logit_scale);
+  const Var s = clamped < static_cast<double>(logit_scale.var().value().item())
+                    ? Var(Tensor::scalar(static_cast<real>(max_logit_scale)))
+                    : exp(logit_scale);
   std::vector<Var> units;
   for (const Var& x : channels.item) units.push_back(embedding(normalize(x), batch.history.item));
   // A position takes part where the item has both channels and stands for the first time.
@@ -79,15 +82,18 @@ Var Psu::query_item(const Channels& channels, const Batch& batch, const Mode& mo
   const int64_t n = std::ssize(queries);
   queries.insert(queries.end(), queries.begin(), queries.end());
   items.insert(items.end(), others.begin(), others.end());
-  const Var pairs = concat({embedding(channels.query, Ids(std::move(queries))), fusion.items(channels, Ids(std::move(items)))}, -1);
+  const Var pairs =
+      concat({embedding(channels.query, Ids(std::move(queries))), fusion.items(channels, Ids(std::move(items)))}, -1);
   Tensor labels = Tensor::zeros({2 * n});
   std::fill_n(labels.write(), n, real{1});
   return bce_with_logits(reshape(relevance(pairs, mode.split("relevance")), {2 * n}), labels);
 }
 
-Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const {
+Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+              std::vector<LossPart>* parts) const {
   const FusedBatch fused = fuse_batch(fusion, encoders(data, batch.items, batch.queries, mode), batch);
-  const Var next = cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0)));
+  const Var next =
+      cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0)));
   if (parts) parts->push_back({"next", next.value().item()});
   Var total = next;
   const auto add = [&](const char* name, const Var& part, double weight) {

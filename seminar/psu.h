@@ -14,7 +14,8 @@ class Psu : public Model {
   Params params() const override { return parameters(*this); }
   /// L_next_pair + align_weight · L_align + relevance_weight · L_query_item. A part without data (no pair has both
   /// channels, no behaviour has a query) is left out.
-  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const override;
+  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+           std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
 
   void visit(auto&& f) const {
@@ -32,7 +33,7 @@ class Psu : public Model {
   Fusion fusion;
   AgeEmbedding age;
   TargetAttention attention;
-  Param eos;          ///< [1, d]: the <EOS> token that closes the keys
+  Param eos;  ///< [1, d]: the <EOS> token that closes the keys
   Head head;
   Mlp relevance;      ///< [x_query ; Σ γ_m x_item^(m)] -> logit
   Param logit_scale;  ///< scalar, log of the CLIP loss's 1 / temperature; at most 100 is used, as in CLIP

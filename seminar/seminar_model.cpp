@@ -10,7 +10,8 @@ void copy_values(const Params& from, const Params& to) {
   for (std::size_t i = 0; i < from.size(); ++i) {
     const Tensor& source = from[i].var.value();
     Tensor target = to[i].var.value();
-    check(source.shape() == target.shape(), "restore: '{}' {} into '{}' {}", from[i].name, source.shape(), to[i].name, target.shape());
+    check(source.shape() == target.shape(), "restore: '{}' {} into '{}' {}", from[i].name, source.shape(), to[i].name,
+          target.shape());
     std::copy_n(source.data(), source.numel(), target.write());
   }
 }
@@ -29,11 +30,13 @@ void SeminarModel::restore(const Psu& psu) {
   copy_values(parameters(psu.encoders), parameters(encoders));
   copy_values(parameters(psu.fusion), parameters(fusion));
   copy_values(parameters(psu.age), parameters(esu.age));
-  for (const TargetAttention* attention : {&gsu.attention, &esu.attention}) copy_values(parameters(psu.attention), parameters(*attention));
+  for (const TargetAttention* attention : {&gsu.attention, &esu.attention})
+    copy_values(parameters(psu.attention), parameters(*attention));
   for (const Head* h : {&gsu.head, &head}) copy_values(parameters(psu.head), parameters(*h));
 }
 
-SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& batch, int64_t k, const Mode& mode) const {
+SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& batch, int64_t k,
+                                            const Mode& mode) const {
   Forward f;
   f.fused = fuse_batch(fusion, gsu.project(encoders(data, batch.items, batch.queries, mode)), batch);
   f.gsu_scores = gsu.scores(f.fused.targets, f.fused.history);
@@ -43,7 +46,8 @@ SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& ba
   return f;
 }
 
-Var SeminarModel::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const {
+Var SeminarModel::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+                       std::vector<LossPart>* parts) const {
   const Forward f = forward(data, batch, run.k, mode);
   const Tensor labels = candidate_labels(batch);
   const Var ctr = bce_with_logits(f.logits, labels);

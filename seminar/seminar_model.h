@@ -12,7 +12,8 @@ class SeminarModel : public Model {
   const char* kind() const override { return "seminar"; }
   Params params() const override { return parameters(*this); }
   /// Cross entropy of ŷ and of the GSU's own prediction (weight gsu_weight).
-  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const override;
+  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+           std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
   /// The behaviours that the GSU keeps for the batch's candidates.
   Retrieved retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const;

@@ -14,11 +14,11 @@ void check_all(S& settings) {
   settings.visit([](const SettingInfo& s, auto& value) {
     using T = std::remove_reference_t<decltype(value)>;
     if constexpr (std::is_same_v<T, std::string>) {
-      check(std::find(s.choices.begin(), s.choices.end(), value) != s.choices.end(), "--{}: must be one of {}: '{}'", s.name,
-            fmt::join(s.choices, ", "), value);
+      check(std::find(s.choices.begin(), s.choices.end(), value) != s.choices.end(), "--{}: must be one of {}: '{}'",
+            s.name, fmt::join(s.choices, ", "), value);
     } else {
-      check(static_cast<double>(value) >= s.low && static_cast<double>(value) <= s.high, "--{}: must be from {} to {}: {}", s.name,
-            s.low, s.high, value);
+      check(static_cast<double>(value) >= s.low && static_cast<double>(value) <= s.high,
+            "--{}: must be from {} to {}: {}", s.name, s.low, s.high, value);
     }
   });
 }
@@ -34,7 +34,8 @@ std::string to_json(S& settings) {
 
 void check_settings(ModelSettings& settings) {
   check_all(settings);
-  check(settings.dim % settings.text_heads == 0, "--text-heads: must divide --dim {}: {}", settings.dim, settings.text_heads);
+  check(settings.dim % settings.text_heads == 0, "--text-heads: must divide --dim {}: {}", settings.dim,
+        settings.text_heads);
 }
 void check_settings(RunSettings& settings) { check_all(settings); }
 std::string settings_json(ModelSettings& settings) { return to_json(settings); }
@@ -49,7 +50,9 @@ ModelSettings model_settings_from_json(const std::string& text, const std::strin
     using T = std::remove_reference_t<decltype(value)>;
     const auto it = json.find(s.name);
     check(it != json.end(), "{}: setting missing: '{}'", where, s.name);
-    const bool fits = std::is_same_v<T, std::string> ? it->is_string() : std::is_same_v<T, double> ? it->is_number() : it->is_number_integer();
+    const bool fits = std::is_same_v<T, std::string> ? it->is_string()
+                      : std::is_same_v<T, double>    ? it->is_number()
+                                                     : it->is_number_integer();
     check(fits, "{}: setting '{}' has the wrong type", where, s.name);
     value = it->get<T>();
     ++found;

@@ -1,4 +1,5 @@
-// All settings, each listed once: flags, TOML names, --help, the printed table and the model file's header come from it.
+// All settings, each listed once: flags, TOML names, --help, the printed table and the model file's header come from
+// it.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@ namespace seminar {
 struct SettingInfo {
   const char* name;  ///< as in --name and in TOML
   const char* help;
-  double low = 0, high = 0;         ///< range of a number
-  std::vector<std::string> choices; ///< of a text
+  double low = 0, high = 0;          ///< range of a number
+  std::vector<std::string> choices;  ///< of a text
 };
 
 /// What shapes the model: stored with it, and needed to read it again.
@@ -35,10 +36,14 @@ struct ModelSettings {
     f(SettingInfo{"text-layers", "blocks of the text Transformer", 1, 48, {}}, text_layers);
     f(SettingInfo{"text-heads", "heads of the text Transformer", 1, 64, {}}, text_heads);
     f(SettingInfo{"text-length", "words of a text that are read", 1, 512, {}}, text_length);
-    f(SettingInfo{"fusion", "channel weights: fixed lambda for the query, or a gate on the pair", 0, 0, {"lambda", "gate"}}, fusion);
+    f(
+        SettingInfo{
+            "fusion", "channel weights: fixed lambda for the query, or a gate on the pair", 0, 0, {"lambda", "gate"}},
+        fusion);
     f(SettingInfo{"lambda", "weight of the query channel with --fusion lambda", 0, 1, {}}, lambda);
     f(SettingInfo{"hidden", "width of the hidden layer of the heads", 1, 4096, {}}, hidden);
-    f(SettingInfo{"ages", "embeddings of a behaviour's age, by powers of √2 (0: no position information)", 0, 64, {}}, ages);
+    f(SettingInfo{"ages", "embeddings of a behaviour's age, by powers of √2 (0: no position information)", 0, 64, {}},
+      ages);
   }
 };
 
@@ -79,7 +84,8 @@ struct RunSettings {
     f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
-    f(SettingInfo{"eval-negatives", "sampled negatives a user in validation and evaluation", 1, 100000, {}}, eval_negatives);
+    f(SettingInfo{"eval-negatives", "sampled negatives a user in validation and evaluation", 1, 100000, {}},
+      eval_negatives);
   }
 };
 

@@ -26,7 +26,8 @@ void put_back(const std::vector<Tensor>& values, const Params& params) {
 
 }  // namespace
 
-TrainReport train(Model& model, const Dataset& data, const RunSettings& run, const std::function<bool(const TrainProgress&)>& progress) {
+TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
+                  const std::function<bool(const TrainProgress&)>& progress) {
   const Params params = model.params();
   AdamOptions adam_options;
   adam_options.lr = run.lr;
@@ -40,7 +41,8 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run, con
   now.epochs = run.epochs;
   for (int64_t epoch = 0; epoch < run.epochs && !report.stopped; ++epoch) {
     const Rng epoch_rng = rng.split(static_cast<uint64_t>(epoch));
-    const auto batches = batches_by_length(train_targets(data, run.targets, epoch_rng.split("targets")), run.batch, run.history, epoch_rng.split("order"));
+    const auto batches = batches_by_length(train_targets(data, run.targets, epoch_rng.split("targets")), run.batch,
+                                           run.history, epoch_rng.split("order"));
     check(!batches.empty(), "train: no user has a training target: every history is shorter than 4 actions");
     now.epoch = epoch + 1;
     now.steps = std::ssize(batches) * run.epochs;
@@ -50,11 +52,13 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run, con
       now.loss = {{"loss", 0}};
       const Var loss = model.loss(data, batch, run, mode, &now.loss);
       now.loss[0].value = loss.value().item();
-      check(std::isfinite(now.loss[0].value), "train: the loss is {} in epoch {}, step {}: lower --lr", now.loss[0].value, epoch + 1,
-            report.steps + 1);
+      check(std::isfinite(now.loss[0].value), "train: the loss is {} in epoch {}, step {}: lower --lr",
+            now.loss[0].value, epoch + 1, report.steps + 1);
       backward(loss);
       clip_grad_norm(params, max_gradient_norm);
-      adam.set_lr(run.lr * cosine_schedule(report.steps, static_cast<int64_t>(warmup_share * static_cast<double>(now.steps)) + 1, now.steps));
+      adam.set_lr(run.lr * cosine_schedule(report.steps,
+                                           static_cast<int64_t>(warmup_share * static_cast<double>(now.steps)) + 1,
+                                           now.steps));
       adam.step();
       now.step = ++report.steps;
       now.targets = report.targets += std::ssize(targets);

@@ -22,9 +22,10 @@ struct TrainReport {
   bool stopped = false;  ///< the caller asked to stop
 };
 
-/// Trains `model` in place for run.epochs and leaves it with the parameters of the epoch of the best validation NDCG@10.
-/// `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite, naming epoch
-/// and step.
-TrainReport train(Model& model, const Dataset& data, const RunSettings& run, const std::function<bool(const TrainProgress&)>& progress);
+/// Trains `model` in place for run.epochs and leaves it with the parameters of the epoch of the best validation
+/// NDCG@10. `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite,
+/// naming epoch and step.
+TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
+                  const std::function<bool(const TrainProgress&)>& progress);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,5 +1,5 @@
-// Reading and writing whole files. Every output goes to a temporary name in the same folder, is synced and then renamed,
-// so a reader finds the old file or the new one, never a part.
+// Reading and writing whole files. Every output goes to a temporary name in the same folder, is synced and then
+// renamed, so a reader finds the old file or the new one, never a part.
 #pragma once
 
 #include <cstddef>

@@ -41,8 +41,8 @@ struct Kernels {
   /// y = (x - mean) rstd w + b; stores mean and rstd = 1 / √(var + eps).
   void (*layer_norm)(int64_t n, real* y, const real* x, const real* w, const real* b, real eps, real* mean, real* rstd);
   /// dx (may be null) and dw, db (may be null) of layer_norm, all added to.
-  void (*layer_norm_grad)(int64_t n, real* dx, real* dw, real* db, const real* g, const real* x, const real* w, real mean,
-                          real rstd);
+  void (*layer_norm_grad)(int64_t n, real* dx, real* dw, real* db, const real* g, const real* x, const real* w,
+                          real mean, real rstd);
   /// One Adam (decay = 0) or AdamW step on n parameters.
   void (*adam)(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& step);
 };

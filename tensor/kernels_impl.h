@@ -31,7 +31,9 @@ SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
   memcpy(&v, x, static_cast<size_t>(n) * sizeof(real));
   return v;
 }
-SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) { memcpy(y, &v, static_cast<size_t>(n) * sizeof(real)); }
+SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
+  memcpy(y, &v, static_cast<size_t>(n) * sizeof(real));
+}
 SEMINAR_INLINE real total(const Vec& v) {
   real s[lanes];
   memcpy(s, &v, sizeof v);
@@ -81,7 +83,8 @@ SEMINAR_INLINE Vec sigmoid_lanes(const Vec& x) {
   return (x < 0 ? e : Vec{} + 1) / (e + 1);
 }
 
-// The normal distribution function Φ(x) = erfc(-x/√2) / 2. In float by a rational Chebyshev fit (relative error 1.2e-7).
+// The normal distribution function Φ(x) = erfc(-x/√2) / 2. In float by a rational Chebyshev fit (relative
+// error 1.2e-7).
 SEMINAR_INLINE Vec normal_cdf_lanes(const Vec& x) {
 #ifdef SEMINAR_DOUBLE
   Vec y;
@@ -132,7 +135,8 @@ SEMINAR_INLINE Vec derivative(const Vec& x, const Vec& y) {
   if constexpr (op == Unary::tanh) return 1 - y * y;
   if constexpr (op == Unary::sigmoid) return y * (1 - y);
   if constexpr (op == Unary::relu) return x > 0 ? Vec{} + 1 : Vec{};
-  if constexpr (op == Unary::gelu) return normal_cdf_lanes(x) + x * inv_sqrt_2pi * exp_lanes(x * x * static_cast<real>(-0.5));
+  if constexpr (op == Unary::gelu)
+    return normal_cdf_lanes(x) + x * inv_sqrt_2pi * exp_lanes(x * x * static_cast<real>(-0.5));
   if constexpr (op == Unary::quick_gelu) {
     const Vec s = sigmoid_lanes(quick * x);
     return s + quick * x * s * (1 - s);
@@ -150,21 +154,33 @@ void unary_row(int64_t n, real* y, const real* x) {
 template <Unary op>
 void unary_grad_row(int64_t n, real* dx, const real* g, const real* x, const real* y) {
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(dx + i, load(dx + i) + load(g + i) * derivative<op>(load(x + i), load(y + i)));
+  for (; i + lanes <= n; i += lanes)
+    store(dx + i, load(dx + i) + load(g + i) * derivative<op>(load(x + i), load(y + i)));
   if (const int64_t r = n - i; r > 0)
-    store_part(dx + i, load_part(dx + i, r, 0) + load_part(g + i, r, 0) * derivative<op>(load_part(x + i, r, 1), load_part(y + i, r, 1)), r);
+    store_part(dx + i,
+               load_part(dx + i, r, 0) +
+                   load_part(g + i, r, 0) * derivative<op>(load_part(x + i, r, 1), load_part(y + i, r, 1)),
+               r);
 }
 
-#define SEMINAR_UNARY_SWITCH(function, ...)                              \
-  switch (op) {                                                          \
-    case Unary::exp: return function<Unary::exp>(__VA_ARGS__);           \
-    case Unary::log: return function<Unary::log>(__VA_ARGS__);           \
-    case Unary::tanh: return function<Unary::tanh>(__VA_ARGS__);         \
-    case Unary::sigmoid: return function<Unary::sigmoid>(__VA_ARGS__);   \
-    case Unary::relu: return function<Unary::relu>(__VA_ARGS__);         \
-    case Unary::gelu: return function<Unary::gelu>(__VA_ARGS__);         \
-    case Unary::quick_gelu: return function<Unary::quick_gelu>(__VA_ARGS__); \
-    case Unary::sqrt: return function<Unary::sqrt>(__VA_ARGS__);         \
+#define SEMINAR_UNARY_SWITCH(function, ...)            \
+  switch (op) {                                        \
+    case Unary::exp:                                   \
+      return function<Unary::exp>(__VA_ARGS__);        \
+    case Unary::log:                                   \
+      return function<Unary::log>(__VA_ARGS__);        \
+    case Unary::tanh:                                  \
+      return function<Unary::tanh>(__VA_ARGS__);       \
+    case Unary::sigmoid:                               \
+      return function<Unary::sigmoid>(__VA_ARGS__);    \
+    case Unary::relu:                                  \
+      return function<Unary::relu>(__VA_ARGS__);       \
+    case Unary::gelu:                                  \
+      return function<Unary::gelu>(__VA_ARGS__);       \
+    case Unary::quick_gelu:                            \
+      return function<Unary::quick_gelu>(__VA_ARGS__); \
+    case Unary::sqrt:                                  \
+      return function<Unary::sqrt>(__VA_ARGS__);       \
   }
 
 void unary(Unary op, int64_t n, real* y, const real* x) { SEMINAR_UNARY_SWITCH(unary_row, n, y, x) }
@@ -187,10 +203,14 @@ SEMINAR_INLINE void binary_row(int64_t n, real* y, const real* a, int64_t sa, co
 
 void binary(Binary op, int64_t n, real* y, const real* a, int64_t sa, const real* b, int64_t sb) {
   switch (op) {
-    case Binary::add: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u + v; });
-    case Binary::sub: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u - v; });
-    case Binary::mul: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u * v; });
-    case Binary::div: return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u / v; });
+    case Binary::add:
+      return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u + v; });
+    case Binary::sub:
+      return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u - v; });
+    case Binary::mul:
+      return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u * v; });
+    case Binary::div:
+      return binary_row(n, y, a, sa, b, sb, [](real u, real v) { return u / v; });
   }
 }
 
@@ -334,8 +354,8 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {isa,  binary,  unary,        unary_grad,  dot,              sum,        axpy,
-          softmax, softmax_grad, log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, adam};
+  return {isa,         binary,           unary,      unary_grad,      dot, sum, axpy, softmax, softmax_grad,
+          log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, adam};
 }
 
 }  // namespace

@@ -62,11 +62,12 @@ void scatter_add_rows(Tensor& table, const Ids& ids, const Tensor& rows) {
   const Tensor source = rows.contiguous();
   real* y = table.write();
   const Kernels& k = kernels();
-  parallel_for(static_cast<int64_t>(groups.ids.size()), row_grain(4 * width), [&, x = source.data()](int64_t begin, int64_t end) {
-    for (int64_t g = begin; g < end; ++g)
-      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
-        k.axpy(width, 1, x + int64_t{groups.order[i]} * width, y + int64_t{groups.ids[g]} * width);
-  });
+  parallel_for(static_cast<int64_t>(groups.ids.size()), row_grain(4 * width),
+               [&, x = source.data()](int64_t begin, int64_t end) {
+                 for (int64_t g = begin; g < end; ++g)
+                   for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
+                     k.axpy(width, 1, x + int64_t{groups.order[i]} * width, y + int64_t{groups.ids[g]} * width);
+               });
 }
 
 namespace {

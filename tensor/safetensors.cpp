@@ -54,7 +54,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(number_unsigned_t v) override {
     if (depth_ != 3 || !list_) return wrong(fmt::format("{}", v));
     check(v <= max_integer, "{}: header: number too large in '{}': {}", path_, tensor_, v);
-    check(list_->size() < static_cast<std::size_t>(Shape::max_rank), "{}: header: too many sizes in '{}'", path_, tensor_);
+    check(list_->size() < static_cast<std::size_t>(Shape::max_rank), "{}: header: too many sizes in '{}'", path_,
+          tensor_);
     list_->push_back(v);
     return true;
   }
@@ -101,8 +102,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     check(seen_.insert(k).second, "{}: header: key twice in '{}': '{}'", path_, tensor_, k.substr(0, 80));
-    check(in_metadata_ || k == "dtype" || k == "shape" || k == "data_offsets", "{}: header: unknown key in '{}': '{}'", path_,
-          tensor_, k.substr(0, 80));
+    check(in_metadata_ || k == "dtype" || k == "shape" || k == "data_offsets", "{}: header: unknown key in '{}': '{}'",
+          path_, tensor_, k.substr(0, 80));
     key_ = k;
     return true;
   }
@@ -112,7 +113,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   Claim& claim() { return claims[tensor_]; }
-  bool wrong(const std::string& what) { fail("{}: header: unexpected value in '{}': {}", path_, tensor_.substr(0, 80), what); }
+  bool wrong(const std::string& what) {
+    fail("{}: header: unexpected value in '{}': {}", path_, tensor_.substr(0, 80), what);
+  }
 
   std::string path_, tensor_, key_;
   std::set<std::string> names_, seen_;
@@ -127,8 +130,8 @@ SafetensorsFile::Entry checked_entry(const std::string& path, const std::string&
   const auto known = std::find_if(std::begin(dtype_info), std::end(dtype_info),
                                   [&](const DtypeInfo& d) { return claim.dtype == d.name; });
   check(known != std::end(dtype_info), "{}: '{}': dtype not supported: '{}'", path, name, claim.dtype);
-  check(claim.has_shape && claim.has_offsets && claim.offsets.size() == 2, "{}: '{}': needs dtype, shape and two data_offsets",
-        path, name);
+  check(claim.has_shape && claim.has_offsets && claim.offsets.size() == 2,
+        "{}: '{}': needs dtype, shape and two data_offsets", path, name);
   entry.dtype = static_cast<Dtype>(known - std::begin(dtype_info));
   uint64_t bytes = known->bytes;
   for (uint64_t s : claim.shape) {
@@ -136,8 +139,8 @@ SafetensorsFile::Entry checked_entry(const std::string& path, const std::string&
     entry.shape.push_back(static_cast<int64_t>(s));
   }
   const uint64_t begin = claim.offsets[0], end = claim.offsets[1];
-  check(begin <= end && end <= data.size(), "{}: '{}': data_offsets outside the file: [{}, {}) of {} bytes", path, name, begin,
-        end, data.size());
+  check(begin <= end && end <= data.size(), "{}: '{}': data_offsets outside the file: [{}, {}) of {} bytes", path, name,
+        begin, end, data.size());
   check(end - begin == bytes, "{}: '{}': shape {} needs {} bytes, data_offsets give {}", path, name, entry.shape, bytes,
         end - begin);
   entry.bytes = data.subspan(begin, bytes);
@@ -151,8 +154,8 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_shar
   check(all.size() >= 8, "{}: not a safetensors file: {} bytes", path, all.size());
   uint64_t length = 0;
   std::memcpy(&length, all.data(), 8);
-  check(length <= max_header && length <= all.size() - 8, "{}: header length {} does not fit a file of {} bytes", path, length,
-        all.size());
+  check(length <= max_header && length <= all.size() - 8, "{}: header length {} does not fit a file of {} bytes", path,
+        length, all.size());
   const char* text = reinterpret_cast<const char*>(all.data()) + 8;
   check(length > 0 && text[0] == '{', "{}: not a safetensors file: the header does not start with '{{'", path);
   HeaderReader header(path);
@@ -187,7 +190,8 @@ const std::string& SafetensorsFile::meta(const std::string& key) const {
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {
   const Entry& e = entry(name);
-  check(e.dtype == Dtype::f32 || e.dtype == Dtype::f64, "{}: '{}': must be F32 or F64, not {}", path(), name, info(e.dtype).name);
+  check(e.dtype == Dtype::f32 || e.dtype == Dtype::f64, "{}: '{}': must be F32 or F64, not {}", path(), name,
+        info(e.dtype).name);
   Tensor t = Tensor::empty(e.shape);
   real* y = t.write();
   const auto copy = [&]<class T>(T) {
@@ -204,7 +208,8 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
 template <class T>
 std::span<const T> SafetensorsFile::view(const std::string& name) const {
   const Entry& e = entry(name);
-  check(e.dtype == dtype_of<T>(), "{}: '{}': must be {}, not {}", path(), name, info(dtype_of<T>()).name, info(e.dtype).name);
+  check(e.dtype == dtype_of<T>(), "{}: '{}': must be {}, not {}", path(), name, info(dtype_of<T>()).name,
+        info(e.dtype).name);
   check(reinterpret_cast<uintptr_t>(e.bytes.data()) % alignof(T) == 0, "{}: '{}': data not aligned", path(), name);
   return {reinterpret_cast<const T*>(e.bytes.data()), e.bytes.size() / sizeof(T)};
 }
@@ -216,9 +221,11 @@ void SafetensorsWriter::add(const std::string& name, const Tensor& tensor) {
 
 template <class T>
 void SafetensorsWriter::add(const std::string& name, const Shape& shape, std::span<const T> values) {
-  check(shape.numel() == static_cast<int64_t>(values.size()), "safetensors: '{}': {} values for shape {}", name, values.size(), shape);
+  check(shape.numel() == static_cast<int64_t>(values.size()), "safetensors: '{}': {} values for shape {}", name,
+        values.size(), shape);
   std::string bytes(reinterpret_cast<const char*>(values.data()), values.size_bytes());
-  check(items_.emplace(name, Item{dtype_of<T>(), shape, std::move(bytes)}).second, "safetensors: '{}' added twice", name);
+  check(items_.emplace(name, Item{dtype_of<T>(), shape, std::move(bytes)}).second, "safetensors: '{}' added twice",
+        name);
 }
 
 void SafetensorsWriter::save(const std::string& path) const {
@@ -247,8 +254,8 @@ void SafetensorsWriter::save(const std::string& path) const {
   file.commit();
 }
 
-#define SEMINAR_INSTANTIATE(T)                                                               \
-  template std::span<const T> SafetensorsFile::view<T>(const std::string&) const;            \
+#define SEMINAR_INSTANTIATE(T)                                                    \
+  template std::span<const T> SafetensorsFile::view<T>(const std::string&) const; \
   template void SafetensorsWriter::add<T>(const std::string&, const Shape&, std::span<const T>);
 SEMINAR_INSTANTIATE(uint8_t)
 SEMINAR_INSTANTIATE(int32_t)

@@ -151,7 +151,8 @@ Tensor Tensor::reshape(Shape shape) const {
 
 Tensor Tensor::slice(int axis, int64_t begin, int64_t end) const {
   axis = normal_axis("slice", axis, rank());
-  check(begin >= 0 && begin <= end && end <= shape_[axis], "slice: [{}, {}) outside axis {} of {}", begin, end, axis, shape_);
+  check(begin >= 0 && begin <= end && end <= shape_[axis], "slice: [{}, {}) outside axis {} of {}", begin, end, axis,
+        shape_);
   Tensor t = *this;
   t.offset_ += begin * strides_[axis];
   t.shape_[axis] = end - begin;

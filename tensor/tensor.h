@@ -120,10 +120,12 @@ class Ids {
  public:
   Ids() : values_(std::make_shared<const std::vector<int32_t>>()), shape_{0} {}
   explicit Ids(std::vector<int32_t> values)
-      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_{static_cast<int64_t>(values_->size())} {}
+      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))),
+        shape_{static_cast<int64_t>(values_->size())} {}
   Ids(const Shape& shape, std::vector<int32_t> values)
       : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_(shape) {
-    check(shape.numel() == static_cast<int64_t>(values_->size()), "ids: {} values for shape {}", values_->size(), shape);
+    check(shape.numel() == static_cast<int64_t>(values_->size()), "ids: {} values for shape {}", values_->size(),
+          shape);
   }
   const Shape& shape() const { return shape_; }
   int64_t numel() const { return static_cast<int64_t>(values_->size()); }

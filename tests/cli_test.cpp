@@ -48,8 +48,10 @@ void check_refused(const std::string& arguments, const std::string& message) {
 // A MovieLens folder of 8 users and 40 movies.
 void write_movielens(const std::string& dir) {
   fs::create_directories(dir);
-  std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n", tags = "userId,movieId,tag,timestamp\n";
-  for (int m = 1; m <= 40; ++m) movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
+  std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n",
+              tags = "userId,movieId,tag,timestamp\n";
+  for (int m = 1; m <= 40; ++m)
+    movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
   for (int u = 1; u <= 8; ++u)
     for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 7) % 40, 1000 + p);
   tags += "1,4,funny,1003\n";
@@ -58,7 +60,9 @@ void write_movielens(const std::string& dir) {
   write_file(dir + "/tags.csv", tags);
 }
 
-const char* small = "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 --eval-negatives 20";
+const char* small =
+    "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 "
+    "--eval-negatives 20";
 
 // No file beside `path` that starts with its name and is not it.
 bool nothing_half_written(const std::string& path) {
@@ -73,7 +77,8 @@ TEST_SUITE("cli") {
   TEST_CASE("help and version") {
     const Output help = run("--help");
     CHECK(help.code == 0);
-    for (const char* name : {"data", "pretrain", "train", "eval", "inspect", "demo"}) CHECK(help.out.find(name) != std::string::npos);
+    for (const char* name : {"data", "pretrain", "train", "eval", "inspect", "demo"})
+      CHECK(help.out.find(name) != std::string::npos);
     for (const char* name : {"serve", "export", "quantize"}) CHECK(help.out.find(name) == std::string::npos);
     CHECK(run("--version").out.find("OpenMP") != std::string::npos);
     CHECK(run("train --help").out.find("--lambda") != std::string::npos);
@@ -85,7 +90,8 @@ TEST_SUITE("cli") {
     const std::string data = folder / "data";
     CHECK(run(fmt::format("data import movielens {} --out {}", folder / "src", data)).code == 0);
     CHECK(run(fmt::format("data info {}", data)).out.find("8") != std::string::npos);
-    const std::string psu = folder / "psu.safetensors", model = folder / "model.safetensors", json = folder / "metrics.json";
+    const std::string psu = folder / "psu.safetensors", model = folder / "model.safetensors",
+                      json = folder / "metrics.json";
     CHECK(run(fmt::format("pretrain --data {} --out {} {}", data, psu, small)).code == 0);
     const Output trained = run(fmt::format("train --data {} --init {} --out {} {}", data, psu, model, small));
     CAPTURE(trained.err);
@@ -95,9 +101,11 @@ TEST_SUITE("cli") {
     const nlohmann::json metrics = nlohmann::json::parse(read_file(json));
     CHECK(metrics["users"] == 8);
     CHECK(metrics["candidates"] == 21);
-    for (const char* name : {"ndcg@5", "ndcg@10", "ndcg@50", "hr@10", "mrr", "auc"}) CHECK(metrics["metrics"][name].is_number());
+    for (const char* name : {"ndcg@5", "ndcg@10", "ndcg@50", "hr@10", "mrr", "auc"})
+      CHECK(metrics["metrics"][name].is_number());
     CHECK(metrics["metrics"]["hr@1"] == metrics["metrics"]["ndcg@1"]);
-    CHECK(run(fmt::format("eval --data {} --model popularity --json - {}", data, candidates)).out.find("\"popularity\"") != std::string::npos);
+    CHECK(run(fmt::format("eval --data {} --model popularity --json - {}", data, candidates))
+              .out.find("\"popularity\"") != std::string::npos);
     const Output inspected = run("inspect " + model);
     CHECK(inspected.code == 0);
     CHECK(inspected.out.find("esu.attention.wq") != std::string::npos);
@@ -110,17 +118,22 @@ TEST_SUITE("cli") {
       CHECK(read_file(again) == read_file(model));
     }
     SUBCASE("settings from a TOML file; flags win; unknown keys are refused with their line") {
-      write_file(folder / "a.toml", "# settings\ndim = 8\nheads = 2\ntext-heads = 2\nhidden = 8\nepochs = 1\nhistory = 10\nk = 4\nnegatives = 2\neval-negatives = 20\nbatch = 16\n");
+      write_file(folder / "a.toml",
+                 "# settings\ndim = 8\nheads = 2\ntext-heads = 2\nhidden = 8\nepochs = 1\nhistory = 10\nk = "
+                 "4\nnegatives = 2\neval-negatives = 20\nbatch = 16\n");
       const std::string from_file = folder / "toml.safetensors";
       CHECK(run(fmt::format("pretrain --data {} --out {} --config {}", data, from_file, folder / "a.toml")).code == 0);
       CHECK(read_file(from_file) == read_file(psu));
       const std::string out = folder / "never.safetensors";
       write_file(folder / "b.toml", "dim = 8\n\nlearning-rate = 0.1\n");
-      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "b.toml"), "b.toml:3: unknown setting: 'learning-rate'");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "b.toml"),
+                    "b.toml:3: unknown setting: 'learning-rate'");
       write_file(folder / "c.toml", "dim = \"eight\"\n");
-      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "c.toml"), "c.toml:1: 'dim': wrong type");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "c.toml"),
+                    "c.toml:1: 'dim': wrong type");
       write_file(folder / "d.toml", "dim = \n");
-      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "d.toml"), "d.toml:1: not valid TOML");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "d.toml"),
+                    "d.toml:1: not valid TOML");
       CHECK(nothing_half_written(out));
     }
     SUBCASE("bad input") {
@@ -128,11 +141,14 @@ TEST_SUITE("cli") {
       const auto train = [&](const std::string& rest) { return fmt::format("train --data {} {}", data, rest); };
       check_refused(train(fmt::format("--out {} --k 0", out)), "--k: must be from 1 to 100000: 0");
       check_refused(train(fmt::format("--out {} --lambda 1.5", out)), "--lambda: must be from 0 to 1: 1.5");
-      check_refused(train(fmt::format("--out {} --fusion magic", out)), "--fusion: must be one of lambda, gate: 'magic'");
+      check_refused(train(fmt::format("--out {} --fusion magic", out)),
+                    "--fusion: must be one of lambda, gate: 'magic'");
       check_refused(train(fmt::format("--out {} --epochs many", out)), "epochs");
       check_refused(train(fmt::format("--out {} --frobnicate", out)), "--frobnicate");
-      check_refused(train(fmt::format("--out {}/missing/model.safetensors", folder / "x")), "cannot be written: No such file or directory");
-      check_refused(train(fmt::format("--out {} {} --init {}", out, small, folder / "none")), "cannot be opened: No such file or directory");
+      check_refused(train(fmt::format("--out {}/missing/model.safetensors", folder / "x")),
+                    "cannot be written: No such file or directory");
+      check_refused(train(fmt::format("--out {} {} --init {}", out, small, folder / "none")),
+                    "cannot be opened: No such file or directory");
       check_refused(train("--out " + data), "is a folder, a file is needed");
       check_refused("train --data /nowhere --out " + out, "/nowhere");
       check_refused("eval --data " + data + " --model " + folder / "src" + "/movies.csv", "header length");

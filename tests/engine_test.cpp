@@ -13,7 +13,9 @@ using namespace seminar;
 
 namespace {
 
-Var leaf(std::initializer_list<real> values) { return Var::leaf(Tensor::from({static_cast<int64_t>(values.size())}, values)); }
+Var leaf(std::initializer_list<real> values) {
+  return Var::leaf(Tensor::from({static_cast<int64_t>(values.size())}, values));
+}
 
 struct Forgetful {
   Param listed{Tensor::zeros({2})}, forgotten{Tensor::zeros({3})};
@@ -49,21 +51,25 @@ TEST_SUITE("engine") {
   TEST_CASE("a second backward throws, naming the op") {
     const Var a = leaf({1, 2}), y = sum(mul(a, a));
     backward(y);
-    CHECK_THROWS_WITH_AS(backward(y), "backward: the graph of 'sum' was freed by an earlier backward(); compute the loss again", Error);
+    CHECK_THROWS_WITH_AS(
+        backward(y), "backward: the graph of 'sum' was freed by an earlier backward(); compute the loss again", Error);
   }
 
   TEST_CASE("writing to a tensor saved for backward throws, naming op and versions") {
     Var a = leaf({1, 2});
     const Var y = sum(mul(a, a));
     a.mutable_value().write()[0] = 5;
-    CHECK_THROWS_WITH_AS(
-        backward(y),
-        "mul: a tensor saved for backward was written to: shape [2], version 2, expected 1; compute a new tensor instead", Error);
+    CHECK_THROWS_WITH_AS(backward(y),
+                         "mul: a tensor saved for backward was written to: shape [2], version 2, expected 1; compute a "
+                         "new tensor instead",
+                         Error);
   }
 
   TEST_CASE("backward needs a scalar that depends on something") {
-    CHECK_THROWS_WITH_AS(backward(leaf({1, 2})), "backward: needs a scalar, not shape [2]; reduce it with sum() or mean()", Error);
-    CHECK_THROWS_WITH_AS(backward(Var(Tensor::scalar(1))), "backward: the output does not depend on any parameter", Error);
+    CHECK_THROWS_WITH_AS(backward(leaf({1, 2})),
+                         "backward: needs a scalar, not shape [2]; reduce it with sum() or mean()", Error);
+    CHECK_THROWS_WITH_AS(backward(Var(Tensor::scalar(1))), "backward: the output does not depend on any parameter",
+                         Error);
     const Var a = leaf({1, 2});
     CHECK_THROWS_WITH_AS(backward(a + a, Tensor::zeros({3})), "backward: upstream [3] for an output [2]", Error);
   }
@@ -124,8 +130,10 @@ TEST_SUITE("engine") {
     const int before = threads();
     for (int n : {1, 2, 8}) {
       set_threads(n);
-      CHECK_THROWS_WITH_AS(parallel_for(100, 1, [](int64_t i, int64_t) { check(i < 7, "block {}", i); }), "block 7", Error);
-      CHECK_THROWS_WITH_AS(embedding(Tensor::zeros({3, 1000}), Ids(std::vector<int32_t>(1000, 9))), doctest::Contains("index 9"), Error);
+      CHECK_THROWS_WITH_AS(parallel_for(100, 1, [](int64_t i, int64_t) { check(i < 7, "block {}", i); }), "block 7",
+                           Error);
+      CHECK_THROWS_WITH_AS(embedding(Tensor::zeros({3, 1000}), Ids(std::vector<int32_t>(1000, 9))),
+                           doctest::Contains("index 9"), Error);
       int64_t total = 0;
       parallel_for(10, 100, [&](int64_t begin, int64_t end) { total += end - begin; });
       CHECK(total == 10);
@@ -135,7 +143,9 @@ TEST_SUITE("engine") {
   }
 
   TEST_CASE("a module that forgets a member cannot be built") {
-    CHECK_THROWS_WITH_AS(build<Forgetful>(), "build: the module made 2 parameters but visit() lists 1: a member is missing from visit()", Bug);
+    CHECK_THROWS_WITH_AS(build<Forgetful>(),
+                         "build: the module made 2 parameters but visit() lists 1: a member is missing from visit()",
+                         Bug);
     CHECK(parameters(build<Linear>(3, 2, Rng(1))).size() == 2);
   }
 

@@ -33,7 +33,8 @@ Result run(const OpSample& sample, const std::vector<Tensor>& inputs, const Tens
   const Var y = sample.apply(leaves);
   Result r{y.value().contiguous(), {}};
   backward(y, upstream);
-  for (const Var& v : leaves) r.gradients.push_back(v.grad().defined() ? v.grad().contiguous() : Tensor::zeros(v.shape()));
+  for (const Var& v : leaves)
+    r.gradients.push_back(v.grad().defined() ? v.grad().contiguous() : Tensor::zeros(v.shape()));
   return r;
 }
 
@@ -58,7 +59,8 @@ Tensor slice_of_larger(const Tensor& t) {
   Tensor larger = Tensor::full(shape, 7);
   real* y = larger.write();
   const Tensor source = t.contiguous();
-  for (int64_t r = 0; r < t.shape().rows(); ++r) std::copy_n(source.data() + r * t.size(-1), t.size(-1), y + r * shape[-1] + 2);
+  for (int64_t r = 0; r < t.shape().rows(); ++r)
+    std::copy_n(source.data() + r * t.size(-1), t.size(-1), y + r * shape[-1] + 2);
   return larger.slice(-1, 2, 2 + t.size(-1));
 }
 
@@ -136,7 +138,8 @@ TEST_SUITE("op rows") {
         const Result r = run(sample, inputs, upstream);
         for (std::size_t i = 0; i <= r.gradients.size(); ++i) {
           const Tensor &a = i ? r.gradients[i - 1] : r.value, &b = i ? one.gradients[i - 1] : one.value;
-          for (int64_t j = 0; j < a.numel(); ++j) REQUIRE(std::abs(a.data()[j] - b.data()[j]) <= 1e-12 * std::max(1.0, std::abs(b.data()[j])));
+          for (int64_t j = 0; j < a.numel(); ++j)
+            REQUIRE(std::abs(a.data()[j] - b.data()[j]) <= 1e-12 * std::max(1.0, std::abs(b.data()[j])));
         }
       }
     });
@@ -172,7 +175,8 @@ TEST_SUITE("op rows") {
     const std::string header = read_file(std::string(SEMINAR_SOURCE_DIR) + "/autograd/ops.h");
     const std::regex declaration("\nVar ([a-z_]+)\\(");
     std::set<std::string> declared;
-    for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it) declared.insert((*it)[1]);
+    for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it)
+      declared.insert((*it)[1]);
     for (const std::string& name : declared) {
       CAPTURE(name);
       CHECK((op_rows().count(name) == 1) != (compositions.count(name) == 1));

@@ -23,7 +23,8 @@ double coding_error(const Tensor& points, int64_t sub_quantizers, int64_t centro
   const ProductQuantizer q = ProductQuantizer::train(points, sub_quantizers, {centroids, 15, 1});
   const Tensor back = q.decode(q.encode(points));
   double error = 0;
-  for (int64_t i = 0; i < points.numel(); ++i) error += std::pow(static_cast<double>(points.data()[i] - back.data()[i]), 2);
+  for (int64_t i = 0; i < points.numel(); ++i)
+    error += std::pow(static_cast<double>(points.data()[i] - back.data()[i]), 2);
   return error;
 }
 
@@ -38,7 +39,8 @@ MultimodalQuantizer small_quantizer() {
 TEST_SUITE("pq") {
   TEST_CASE("the paper's pair tables, folded tables and decoding give the same scores; so do exact targets") {
     const MultimodalQuantizer q = small_quantizer();
-    const Tensor behaviours = randn({20, 3, 8}, 1), target = randn({3, 8}, 2), gamma = Tensor::from({3}, {0.5, 0.3, 0.2});
+    const Tensor behaviours = randn({20, 3, 8}, 1), target = randn({3, 8}, 2),
+                 gamma = Tensor::from({3}, {0.5, 0.3, 0.2});
     const auto codes = q.encode(behaviours), target_codes = q.encode(target.reshape({1, 3, 8}));
     const auto fuse = [&](const Tensor& x) {
       Tensor y = Tensor::zeros({8});
@@ -63,8 +65,10 @@ TEST_SUITE("pq") {
       CHECK(std::abs(asymmetric[l] - exact_target[l]) < tolerance);
     }
     CHECK(q.scan(q.asymmetric_table(target, gamma), {}).empty());
-    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(12, 16)), doctest::Contains("code 16 of 16 centroids"), Error);
-    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(13, 0)), doctest::Contains("13 codes, 12 a behaviour"), Error);
+    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(12, 16)),
+                         doctest::Contains("code 16 of 16 centroids"), Error);
+    CHECK_THROWS_WITH_AS(q.scan(q.asymmetric_table(target, gamma), std::vector<uint16_t>(13, 0)),
+                         doctest::Contains("13 codes, 12 a behaviour"), Error);
   }
 
   TEST_CASE("more centroids or sub-quantizers, less error") {
@@ -119,10 +123,14 @@ TEST_SUITE("pq") {
     bad.write()[5] = static_cast<real>(std::nan(""));
     CHECK_THROWS_WITH_AS(kmeans(bad, {2, 5, 1}), "kmeans: point 1 is not finite: nan", Error);
     CHECK_THROWS_WITH_AS(kmeans(Tensor::zeros({0, 4}), {2, 5, 1}), doctest::Contains("kmeans: needs points"), Error);
-    CHECK_THROWS_WITH_AS(kmeans(Tensor::zeros({3, 4}), {0, 5, 1}), doctest::Contains("clusters must be at least 1"), Error);
-    CHECK_THROWS_WITH_AS(ProductQuantizer::train(Tensor::zeros({3, 4}), 3, {2, 5, 1}), doctest::Contains("3 sub-quantizers do not divide"), Error);
-    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2000, 2})), doctest::Contains("1 to 1024 centroids, not 2000"), Error);
-    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2, 2})).decode(std::vector<uint16_t>{0, 2}), "decode: code 2 of 2 centroids", Error);
+    CHECK_THROWS_WITH_AS(kmeans(Tensor::zeros({3, 4}), {0, 5, 1}), doctest::Contains("clusters must be at least 1"),
+                         Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer::train(Tensor::zeros({3, 4}), 3, {2, 5, 1}),
+                         doctest::Contains("3 sub-quantizers do not divide"), Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2000, 2})),
+                         doctest::Contains("1 to 1024 centroids, not 2000"), Error);
+    CHECK_THROWS_WITH_AS(ProductQuantizer(Tensor::zeros({2, 2, 2})).decode(std::vector<uint16_t>{0, 2}),
+                         "decode: code 2 of 2 centroids", Error);
     CHECK_THROWS_AS(ProductQuantizer(Tensor::zeros({2, 2, 2})).encode(bad), Error);
   }
 
@@ -135,7 +143,8 @@ TEST_SUITE("pq") {
     const SafetensorsFile file(folder / "pq.safetensors");
     const MultimodalQuantizer back = load_quantizer(file, "pq");
     REQUIRE(back.channels().size() == 3);
-    for (std::size_t c = 0; c < 3; ++c) CHECK(back.channels()[c].codebooks().to_vector() == q.channels()[c].codebooks().to_vector());
+    for (std::size_t c = 0; c < 3; ++c)
+      CHECK(back.channels()[c].codebooks().to_vector() == q.channels()[c].codebooks().to_vector());
     CHECK_THROWS_WITH_AS(load_quantizer(file, "other"), doctest::Contains("no codebooks 'other.0'"), Error);
   }
 }

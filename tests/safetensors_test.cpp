@@ -80,21 +80,36 @@ TEST_SUITE("safetensors") {
     refused(file_bytes("{\"x\":", ""), "not valid JSON");
     refused(file_bytes("{}x", ""), "not valid JSON");
     refused(file_bytes(good, four + "more"), "4 bytes follow the last tensor");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"dtype":"F32")"), four), "key twice in 'x': 'dtype'");
-    refused(file_bytes(R"({"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", ""), "tensor twice: 'x'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"dtype":"F32")"), four),
+            "key twice in 'x': 'dtype'");
+    refused(
+        file_bytes(
+            R"({"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+            ""),
+        "tensor twice: 'x'");
     refused(file_bytes(x(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), four), "dtype not supported: 'F31'");
     refused(file_bytes(x(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), four), "unexpected value in 'x': -1");
     refused(file_bytes(x(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])"), four), "unexpected value in 'x': 1.0");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[18446744073709551614],"data_offsets":[0,4])"), four), "number too large in 'x'");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[1,1,1,1,1,1,1],"data_offsets":[0,4])"), four), "too many sizes in 'x'");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4])"), four), "shape overflows");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), four), "shape [2] needs 8 bytes, data_offsets give 4");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[18446744073709551614],"data_offsets":[0,4])"), four),
+            "number too large in 'x'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1,1,1,1,1,1,1],"data_offsets":[0,4])"), four),
+            "too many sizes in 'x'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4])"), four),
+            "shape overflows");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), four),
+            "shape [2] needs 8 bytes, data_offsets give 4");
     refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), four), "data_offsets outside the file");
     refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), four), "data_offsets outside the file");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), four + four), "overlap or leave a hole at data byte 0");
-    refused(file_bytes(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four), "overlap or leave a hole");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), four + four),
+            "overlap or leave a hole at data byte 0");
+    refused(
+        file_bytes(
+            R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+            four),
+        "overlap or leave a hole");
     refused(file_bytes(x(R"("dtype":"F32","shape":[1])"), four), "needs dtype, shape and two data_offsets");
-    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1)"), four), "unknown key in 'x': 'extra'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1)"), four),
+            "unknown key in 'x': 'extra'");
     refused(file_bytes(R"({"x":3})", ""), "unexpected value in 'x': 3");
     refused(file_bytes(R"({"__metadata__":{"a":1}})", ""), "unexpected value in '__metadata__': 1");
     refused(file_bytes("{\"x\":" + std::string(100000, '['), ""), "header: ");
@@ -110,7 +125,10 @@ TEST_SUITE("safetensors") {
     CHECK_THROWS_AS(writer.save(folder / "taken"), Error);
     CHECK_THROWS_AS(check_writable(folder / "taken"), Error);
     check_writable(folder / "free");
-    { AtomicFile dropped(folder / "dropped"); dropped.write("half"); }
+    {
+      AtomicFile dropped(folder / "dropped");
+      dropped.write("half");
+    }
     int files = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder / "")) ++files;
     CHECK(files == 1);  // "taken"

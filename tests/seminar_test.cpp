@@ -22,7 +22,8 @@ constexpr double tolerance = sizeof(real) == 8 ? 1e-10 : 2e-4;
 void check_close(const Tensor& a, const Tensor& b) {
   REQUIRE(a.shape() == b.shape());
   const auto va = a.to_vector(), vb = b.to_vector();
-  for (std::size_t i = 0; i < va.size(); ++i) REQUIRE(std::abs(va[i] - vb[i]) <= tolerance * std::max<double>(1, std::abs(vb[i])));
+  for (std::size_t i = 0; i < va.size(); ++i)
+    REQUIRE(std::abs(va[i] - vb[i]) <= tolerance * std::max<double>(1, std::abs(vb[i])));
 }
 
 ModelSettings small_settings(const std::string& fusion = "lambda", const std::string& text = "transformer") {
@@ -59,7 +60,9 @@ Tensor randn(const Shape& shape, uint64_t seed) {
   return Tensor::normal(shape, rng);
 }
 
-std::unique_ptr<Model> small_model(const char* kind, const Dataset& data, const ModelSettings& s) { return make_model(kind, s, data, Rng(3)); }
+std::unique_ptr<Model> small_model(const char* kind, const Dataset& data, const ModelSettings& s) {
+  return make_model(kind, s, data, Rng(3));
+}
 
 }  // namespace
 
@@ -74,19 +77,22 @@ TEST_SUITE("seminar") {
       const Var q = reshape(fuse(xt, gamma), {3, 1, 8}), k = fuse(xl, gamma);
       const Tensor together = target_scores(q, k, wq, wk).value();
       const double size = norm * norm;
-      check_close(scale(apart, static_cast<real>(1 / size)).value(), scale(together, static_cast<real>(1 / size)).value());
+      check_close(scale(apart, static_cast<real>(1 / size)).value(),
+                  scale(together, static_cast<real>(1 / size)).value());
     }
   }
 
   TEST_CASE("folded target attention equals the textbook form with key and value projections") {
     const int64_t batch = 2, targets = 3, length = 5, d = 8, heads = 2;
     const Tensor q = randn({batch, targets, d}, 1), keys = randn({batch, length, d}, 2);
-    const Tensor wq = randn({heads, d, d}, 3), wk = randn({heads, d, d}, 4), wv = randn({heads, d, d}, 5), wo = randn({heads * d, d}, 6);
+    const Tensor wq = randn({heads, d, d}, 3), wk = randn({heads, d, d}, 4), wv = randn({heads, d, d}, 5),
+                 wo = randn({heads * d, d}, 6);
     const Tensor mask = Tensor::from({batch, length}, {1, 0, 1, 1, 0, 1, 1, 0, 0, 0});
     std::vector<Var> per_head;
     for (int64_t h = 0; h < heads; ++h) {
       const auto head = [&](const Tensor& w) { return reshape(slice(w, 0, h, h + 1), {d, d}); };
-      const Var a = scale(matmul_transposed(matmul(q, head(wq)), matmul(keys, head(wk))), static_cast<real>(1 / std::sqrt(8.0)));
+      const Var a =
+          scale(matmul_transposed(matmul(q, head(wq)), matmul(keys, head(wk))), static_cast<real>(1 / std::sqrt(8.0)));
       per_head.push_back(matmul(softmax(a, mask), matmul(keys, head(wv))));
     }
     const Var textbook = matmul(concat(per_head, -1), wo);
@@ -100,7 +106,8 @@ TEST_SUITE("seminar") {
       const Fusion fusion = build<Fusion>(s, 2, Rng(1));
       Channels c{randn({3, 8}, 2), {randn({4, 8}, 3), randn({4, 8}, 4)}, Tensor::full({4, 2}, 1)};
       const PairIds pairs{Ids({0, 2, 1, 2, 0}), Ids({3, 0, 1, 2, 2})};
-      std::vector<Var> rows{embedding(c.query, pairs.query), embedding(c.item[0], pairs.item), embedding(c.item[1], pairs.item)};
+      std::vector<Var> rows{embedding(c.query, pairs.query), embedding(c.item[0], pairs.item),
+                            embedding(c.item[1], pairs.item)};
       for (Var& r : rows) r = reshape(r, {5, 1, 8});
       const Var stacked = concat(rows, 1);
       Var expected;
@@ -109,7 +116,8 @@ TEST_SUITE("seminar") {
         const real l = static_cast<real>(0.3);
         expected = fuse(stacked, Tensor::from({3}, {l, (1 - l) * w.data()[0], (1 - l) * w.data()[1]}));
       } else {
-        const Var weight = concat({fusion.gate[0].weight.var(), fusion.gate[1].weight.var(), fusion.gate[2].weight.var()}, 1);
+        const Var weight =
+            concat({fusion.gate[0].weight.var(), fusion.gate[1].weight.var(), fusion.gate[2].weight.var()}, 1);
         expected = gated_fuse(stacked, weight, fusion.gate[0].bias->var());
       }
       check_close(fusion(c, pairs).value(), expected.value());
@@ -119,7 +127,8 @@ TEST_SUITE("seminar") {
       const Tensor gamma = fusion.weights(c, pairs).value();
       CHECK(gamma.at({3, 1}) == 0);
       CHECK(gamma.at({2, 1}) > 0);
-      for (int64_t n = 0; n < 5; ++n) CHECK(gamma.at({n, 0}) + gamma.at({n, 1}) + gamma.at({n, 2}) == doctest::Approx(1));
+      for (int64_t n = 0; n < 5; ++n)
+        CHECK(gamma.at({n, 0}) + gamma.at({n, 1}) + gamma.at({n, 2}) == doctest::Approx(1));
     }
   }
 
@@ -170,7 +179,8 @@ TEST_SUITE("seminar") {
           for (const RowGradient& rows : node.row_grads) {
             const int64_t d = rows.rows.size(-1);
             for (int64_t i = 0; i < rows.ids.numel(); ++i)
-              for (int64_t j = 0; j < d; ++j) slope += rows.rows.data()[i * d + j] * direction.data()[rows.ids[i] * d + j];
+              for (int64_t j = 0; j < d; ++j)
+                slope += rows.rows.data()[i * d + j] * direction.data()[rows.ids[i] * d + j];
           }
           const double step = 1e-6;
           const auto moved = [&](double by) {
@@ -213,7 +223,8 @@ TEST_SUITE("seminar") {
     const Tensor mask = Tensor::from({2, 5}, {1, 1, 1, 1, 1, 1, 1, 0, 0, 0});
     const Gsu gsu = build<Gsu>(s, 3, Rng(4));
     const Retrieved all = Gsu::retrieve(gsu.scores(targets, history).value(), mask, 3, 5);
-    check_close(esu(targets, history, all, std::vector<int32_t>(10, 1)).value(), esu.attention(targets, history, mask).value());
+    check_close(esu(targets, history, all, std::vector<int32_t>(10, 1)).value(),
+                esu.attention(targets, history, mask).value());
   }
 
   TEST_CASE("G starts as the identity") {
@@ -251,13 +262,16 @@ TEST_SUITE("seminar") {
     }
     const Batch hidden = make_batch(tiny.data, targets, {6, 3, 1.0}, Rng(2));
     for (int64_t i = 0; i < hidden.targets.numel(); ++i) CHECK(hidden.targets.query[i] == 0);
-    CHECK_THROWS_WITH_AS(make_batch(tiny.data, targets, {6, 30, 0.0}, Rng(2)), doctest::Contains("negatives: user"), Error);
+    CHECK_THROWS_WITH_AS(make_batch(tiny.data, targets, {6, 30, 0.0}, Rng(2)), doctest::Contains("negatives: user"),
+                         Error);
   }
 
   TEST_CASE("splits: training ends before the validation action, which ends before the test action") {
     const TinyData tiny;
-    for (const Target& t : held_out_targets(tiny.data, Split::test)) CHECK(t.position + 1 == std::ssize(tiny.data.user_items(t.user)));
-    for (const Target& t : held_out_targets(tiny.data, Split::valid)) CHECK(t.position + 2 == std::ssize(tiny.data.user_items(t.user)));
+    for (const Target& t : held_out_targets(tiny.data, Split::test))
+      CHECK(t.position + 1 == std::ssize(tiny.data.user_items(t.user)));
+    for (const Target& t : held_out_targets(tiny.data, Split::valid))
+      CHECK(t.position + 2 == std::ssize(tiny.data.user_items(t.user)));
     CHECK(held_out_targets(tiny.data, Split::valid).size() < held_out_targets(tiny.data, Split::test).size());
     const auto capped = train_targets(tiny.data, 2, Rng(1));
     std::vector<int> count(12, 0);
@@ -338,7 +352,8 @@ TEST_SUITE("seminar") {
     RawData other = tiny_raw();
     other.users.pop_back();
     write_dataset(other, tiny.folder / "other");
-    CHECK_THROWS_WITH_AS(load_model(path, Dataset::open(tiny.folder / "other")), doctest::Contains("made for another data set"), Error);
+    CHECK_THROWS_WITH_AS(load_model(path, Dataset::open(tiny.folder / "other")),
+                         doctest::Contains("made for another data set"), Error);
     SafetensorsWriter wrong;
     wrong.meta("format", "something else");
     wrong.save(path);
@@ -353,7 +368,8 @@ TEST_SUITE("seminar") {
     const auto& p = dynamic_cast<const Psu&>(*psu);
     s.restore(p);
     const std::vector<int32_t> items{0, 1, 5}, queries{0, 1};
-    const Channels a = s.gsu.project(s.encoders(tiny.data, items, queries, Mode())), b = p.encoders(tiny.data, items, queries, Mode());
+    const Channels a = s.gsu.project(s.encoders(tiny.data, items, queries, Mode())),
+                   b = p.encoders(tiny.data, items, queries, Mode());
     check_close(a.query.value(), b.query.value());
     check_close(a.item[0].value(), b.item[0].value());
     check_close(a.item[1].value(), b.item[1].value());
@@ -429,7 +445,8 @@ TEST_SUITE("metrics") {
 
   TEST_CASE("NaN and undefined AUC are errors") {
     std::vector<real> scores{1, 2, static_cast<real>(std::nan(""))};
-    CHECK_THROWS_WITH_AS(ranking_metrics(scores, 3), doctest::Contains("candidate 2 of evaluated user 0 is NaN"), Error);
+    CHECK_THROWS_WITH_AS(ranking_metrics(scores, 3), doctest::Contains("candidate 2 of evaluated user 0 is NaN"),
+                         Error);
     const std::vector<uint8_t> ones{1, 1};
     CHECK_THROWS_WITH_AS(auc(std::vector<real>{1, 2}, ones), doctest::Contains("auc: undefined"), Error);
   }

@@ -30,7 +30,8 @@ std::vector<const Kernels*> available_kernels() {
   std::vector<const Kernels*> all{&kernels_base};
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&kernels_avx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
     all.push_back(&kernels_avx512);
 #endif
   return all;
@@ -71,16 +72,25 @@ TEST_SUITE("tensor") {
     CHECK(Tensor::zeros({0, 3}).to_vector().empty());
     CHECK_THROWS_WITH_AS(t.reshape({4}), "reshape: [2, 3] does not fit [4]", Error);
     CHECK_THROWS_WITH_AS(Tensor::empty({-1}), "tensor: negative size: [-1]", Error);
-    CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}), doctest::Contains("tensor: too large"), Error);
+    CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}), doctest::Contains("tensor: too large"),
+                         Error);
     CHECK_THROWS_WITH_AS(t.item(), "item: needs one element, not shape [2, 3]", Error);
   }
 
   TEST_CASE("products agree with the definition, for any layout and the same bits for any number of threads") {
     const int before = threads();
-    for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 1, 1}, {5, 3, 4}, {70, 1, 33}, {300, 64, 200}, {20, 3000, 8}, {3, 200, 900}, {0, 3, 2}, {4, 0, 5}})
+    for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 1, 1},
+                                  {5, 3, 4},
+                                  {70, 1, 33},
+                                  {300, 64, 200},
+                                  {20, 3000, 8},
+                                  {3, 200, 900},
+                                  {0, 3, 2},
+                                  {4, 0, 5}})
       for (bool ta : {false, true})
         for (bool tb : {false, true}) {
-          const Tensor a = ta ? randn({k, m}, 1).transpose() : randn({m, k}, 1), b = tb ? randn({n, k}, 2).transpose() : randn({k, n}, 2);
+          const Tensor a = ta ? randn({k, m}, 1).transpose() : randn({m, k}, 1),
+                       b = tb ? randn({n, k}, 2).transpose() : randn({k, n}, 2);
           const Tensor expected = naive_product(a, b);
           std::vector<real> first;
           for (int t : {1, 2, 3, 8}) {
@@ -90,7 +100,8 @@ TEST_SUITE("tensor") {
             CHECK(c == first);
           }
           for (std::size_t i = 0; i < first.size(); ++i)
-            REQUIRE(std::abs(first[i] - expected.data()[i]) <= (sizeof(real) == 8 ? 1e-12 : 1e-4) * std::sqrt(static_cast<double>(k)));
+            REQUIRE(std::abs(first[i] - expected.data()[i]) <=
+                    (sizeof(real) == 8 ? 1e-12 : 1e-4) * std::sqrt(static_cast<double>(k)));
         }
     set_threads(before);
   }
@@ -111,10 +122,14 @@ TEST_SUITE("tensor") {
             REQUIRE(std::abs(static_cast<double>(y[i]) - f(v)) <= allowed * std::abs(f(v)));
           }
       };
-      compare(Unary::exp, [](double v) { return std::exp(v); }, -87);
-      compare(Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, -80);
-      compare(Unary::gelu, [](double v) { return 0.5 * v * std::erfc(-v / std::sqrt(2.0)); }, -9);
-      std::vector<real> edge{static_cast<real>(-infinity), -200, 200, static_cast<real>(infinity), static_cast<real>(std::nan(""))};
+      compare(
+          Unary::exp, [](double v) { return std::exp(v); }, -87);
+      compare(
+          Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, -80);
+      compare(
+          Unary::gelu, [](double v) { return 0.5 * v * std::erfc(-v / std::sqrt(2.0)); }, -9);
+      std::vector<real> edge{static_cast<real>(-infinity), -200, 200, static_cast<real>(infinity),
+                             static_cast<real>(std::nan(""))};
       k->unary(Unary::exp, 5, edge.data(), edge.data());
       CHECK(edge[0] == 0);
       CHECK(edge[1] < 1e-80 + std::numeric_limits<real>::min());

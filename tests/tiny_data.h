@@ -28,7 +28,8 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// 12 users, 30 items, histories of 2 to 18 actions, every third with a query. Item 7 has no words, item 8 no attributes.
+/// 12 users, 30 items, histories of 2 to 18 actions, every third with a query. Item 7 has no words, item 8 no
+/// attributes.
 inline RawData tiny_raw() {
   RawData raw;
   raw.info.kind = "tiny";
@@ -46,7 +47,8 @@ inline RawData tiny_raw() {
     RawData::User user;
     user.original_id = u + 1;
     for (int p = 0; p < 2 + (u * 7) % 17; ++p)
-      user.events.push_back({1 + (u * 3 + p * 5 + p / 6) % 30, p % 3 == 0 ? raw.queries.id(words[(u + p) % 6]) : 0, 1000 + p});
+      user.events.push_back(
+          {1 + (u * 3 + p * 5 + p / 6) % 30, p % 3 == 0 ? raw.queries.id(words[(u + p) % 6]) : 0, 1000 + p});
     raw.users.push_back(user);
   }
   return raw;

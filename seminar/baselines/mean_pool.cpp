@@ -19,7 +19,8 @@ Var MeanPool::logits(const Dataset& data, const Batch& batch, int64_t k, const M
   return head(repeat_targets(mean, batch.candidates()), mean, fused.targets, mode);
 }
 
-Var MeanPool::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const {
+Var MeanPool::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+                   std::vector<LossPart>* parts) const {
   const Var ctr = bce_with_logits(logits(data, batch, run.k, mode), candidate_labels(batch));
   if (parts) parts->push_back({"ctr", ctr.value().item()});
   return ctr;

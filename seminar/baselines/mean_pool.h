@@ -11,7 +11,8 @@ class MeanPool : public Model {
   MeanPool(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
   const char* kind() const override { return "mean_pool"; }
   Params params() const override { return parameters(*this); }
-  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode, std::vector<LossPart>* parts) const override;
+  Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+           std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
   void visit(auto&& f) const {
     f("encoders", encoders);

@@ -9,7 +9,8 @@ namespace {
 
 template <class T>
 void shuffle(std::vector<T>& values, Rng& rng) {
-  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[static_cast<std::size_t>(rng.below(static_cast<int64_t>(i)))]);
+  for (std::size_t i = values.size(); i > 1; --i)
+    std::swap(values[i - 1], values[static_cast<std::size_t>(rng.below(static_cast<int64_t>(i)))]);
 }
 
 // Numbers ids in order of first use.
@@ -65,8 +66,8 @@ std::vector<int32_t> draw_negatives(const Dataset& data, int32_t user, int64_t c
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   const int64_t free = data.items() - static_cast<int64_t>(known.size());
-  check(free >= count, "negatives: user {} has touched all but {} of {} items, {} negatives are needed", data.original_user(user), free,
-        data.items(), count);
+  check(free >= count, "negatives: user {} has touched all but {} of {} items, {} negatives are needed",
+        data.original_user(user), free, data.items(), count);
   std::vector<int32_t> drawn;
   while (static_cast<int64_t>(drawn.size()) < count) {
     const int32_t item = static_cast<int32_t>(1 + rng.below(data.items()));
@@ -118,7 +119,8 @@ Batch make_batch(const Dataset& data, std::span<const Target> targets, const Bat
   return batch;
 }
 
-std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history, Rng rng) {
+std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history,
+                                                   Rng rng) {
   // Sorting runs of 16 batches by length keeps the order random and the padding low.
   const std::size_t run = static_cast<std::size_t>(batch) * 16, step = static_cast<std::size_t>(batch);
   shuffle(targets, rng);

@@ -1,5 +1,5 @@
-// From a data set to what one step computes on: leave-one-out split, targets, negatives, and batches whose distinct items
-// and queries are listed once.
+// From a data set to what one step computes on: leave-one-out split, targets, negatives, and batches whose distinct
+// items and queries are listed once.
 #pragma once
 
 #include <vector>
@@ -41,17 +41,18 @@ struct Batch {
 };
 
 struct BatchOptions {
-  int64_t history = 200;      ///< at most this many behaviours
+  int64_t history = 200;  ///< at most this many behaviours
   int64_t negatives = 4;
-  double hide_query = 1;      ///< chance that a target's query is replaced by the empty one; else all candidates share it
+  double hide_query = 1;  ///< chance that a target's query is replaced by the empty one; else all candidates share it
 };
 
-/// The batch of `targets`; negatives and hidden queries come from rng.split(user).split(position), so they do not depend
-/// on what else is in the batch.
+/// The batch of `targets`; negatives and hidden queries come from rng.split(user).split(position), so they do not
+/// depend on what else is in the batch.
 Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng);
 
 /// The targets in an order for training: shuffled, but neighbours have histories of similar length, so that little is
 /// padding. Returns consecutive runs of at most `batch` targets.
-std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history, Rng rng);
+std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history,
+                                                   Rng rng);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -309,27 +309,45 @@ void Dataset::map_files(const std::string& dir) {
 }
 
 void Dataset::check_contents() const {
-  const SafetensorsFile &sequences = files_.at("sequences.safetensors"), &items = files_.at("items.safetensors"),
-                        &queries = files_.at("queries.safetensors"), &vocabulary = files_.at("vocabulary.safetensors");
-  const auto same = [](const SafetensorsFile& file, const char* name, int64_t rows, int64_t expected) {
+  const SafetensorsFile &item_file = files_.at("items.safetensors"), &query_file = files_.at("queries.safetensors"),
+                        &sequence_file = files_.at("sequences.safetensors");
+  const auto check_rows = [](const SafetensorsFile& file, const char* name, int64_t rows, int64_t expected) {
     check(rows == expected, "{}: '{}': {} rows, expected {}", file.path(), name, rows, expected);
   };
-  check(users() >= 1, "{}: no users", sequences.path());
-  same(sequences, "user_ids", std::ssize(user_ids_), users());
-  same(items, "attribute_start", item_attributes_.rows(), titles_.rows());
-  same(items, "word_start", item_words_.rows(), titles_.rows());
-  same(items, "original_ids", std::ssize(original_ids_), titles_.rows());
-  same(queries, "text_start", query_texts_.rows(), query_words_.rows());
-  const std::pair<const SafetensorsFile*, int64_t> tables[] = {{&items, titles_.rows()},
-                                                               {&queries, query_words_.rows()},
-                                                               {&vocabulary, words_.rows()},
-                                                               {&vocabulary, attributes_.rows()}};
-  for (const auto& [file, rows] : tables) check(rows >= 1, "{}: the entry 0 is missing", file->path());
-  check_ids(sequences, "items", 1, titles_.rows());
-  check_ids(sequences, "queries", 0, query_words_.rows());
-  check_ids(items, "words", 1, words_.rows());
-  check_ids(items, "attributes", 1, attributes_.rows());
-  check_ids(queries, "words", 1, words_.rows());
+  const auto check_texts = [](const SafetensorsFile& file, const char* name, const Ragged<uint8_t>& table) {
+    check(table.rows() >= 1 && table.rows() <= std::numeric_limits<int32_t>::max(), "{}: '{}': {} rows", file.path(),
+          name, table.rows());
+    check(table.row(0).empty(), "{}: '{}': row 0 is not empty", file.path(), name);
+    for (int64_t i = 1; i < table.rows(); ++i)
+      check(valid_utf8(text(table, i)), "{}: '{}': row {} is not UTF-8: {}", file.path(), name, i,
+            shown(text(table, i)));
+  };
+  check_texts(files_.at("vocabulary.safetensors"), "words", words_);
+  check_texts(files_.at("vocabulary.safetensors"), "attributes", attributes_);
+
+  check_texts(item_file, "titles", titles_);
+  check_rows(item_file, "words", item_words_.rows(), titles_.rows());
+  check_rows(item_file, "attributes", item_attributes_.rows(), titles_.rows());
+  check_rows(item_file, "original_ids", static_cast<int64_t>(original_ids_.size()), titles_.rows());
+  check(item_words_.row(0).empty() && item_attributes_.row(0).empty(), "{}: the padding row 0 is not empty",
+        item_file.path());
+  check_ids(item_file, "words", 1, words());
+  check_ids(item_file, "attributes", 1, attributes());
+
+  check_texts(query_file, "texts", query_texts_);
+  check_rows(query_file, "words", query_words_.rows(), query_texts_.rows());
+  for (int64_t i = 0; i < queries(); ++i)
+    check(query_words_.row(i).empty() == (i == 0), "{}: query {} has {} words: {}", query_file.path(), i,
+          query_words_.row(i).size(), shown(text(query_texts_, i)));
+  check_ids(query_file, "words", 1, words());
+
+  check(interactions() > 0, "{}: no interactions", sequence_file.path());
+  check_rows(sequence_file, "user_ids", static_cast<int64_t>(user_ids_.size()), users());
+  check_ids(sequence_file, "items", 1, items() + 1);
+  check_ids(sequence_file, "queries", 0, queries());
+  for (int64_t user = 0; user < users(); ++user)
+    check(std::is_sorted(user_times(user).begin(), user_times(user).end()), "{}: 'times': the times of user {} go back",
+          sequence_file.path(), user);
 }
 
 Dataset Dataset::open(const std::string& dir) {
@@ -399,117 +417,6 @@ void write_dataset(const RawData& data, const std::string& dir) {
   for (const char* name : data_files) manifest["checksums"][name] = file_checksum(temporary + "/" + name);
   write_file(temporary + "/" + manifest_name, manifest.dump(2) + "\n");
   folder.commit();
-}
-
-void Dataset::map_files(const std::string& dir) {
-  for (const char* name : data_files) files_.emplace(name, SafetensorsFile(dir + "/" + name));
-  const SafetensorsFile &items = files_.at("items.safetensors"), &queries = files_.at("queries.safetensors"),
-                        &sequences = files_.at("sequences.safetensors"),
-                        &vocabulary = files_.at("vocabulary.safetensors");
-  histories_ = ragged<int32_t>(sequences, "user_start", "items");
-  history_queries_ = ragged<int32_t>(sequences, "user_start", "queries");
-  times_ = ragged<int64_t>(sequences, "user_start", "times");
-  user_ids_ = sequences.view<int64_t>("user_ids");
-  item_words_ = ragged<int32_t>(items, "word_start", "words");
-  item_attributes_ = ragged<int32_t>(items, "attribute_start", "attributes");
-  titles_ = ragged<uint8_t>(items, "title_start", "titles");
-  original_ids_ = items.view<int64_t>("original_ids");
-  query_words_ = ragged<int32_t>(queries, "word_start", "words");
-  query_texts_ = ragged<uint8_t>(queries, "text_start", "texts");
-  words_ = ragged<uint8_t>(vocabulary, "word_start", "words");
-  attributes_ = ragged<uint8_t>(vocabulary, "attribute_start", "attributes");
-}
-
-void Dataset::check_contents() const {
-  const SafetensorsFile &item_file = files_.at("items.safetensors"), &query_file = files_.at("queries.safetensors"),
-                        &sequence_file = files_.at("sequences.safetensors");
-  const auto check_rows = [](const SafetensorsFile& file, const char* name, int64_t rows, int64_t expected) {
-    check(rows == expected, "{}: '{}': {} rows, expected {}", file.path(), name, rows, expected);
-  };
-  const auto check_texts = [](const SafetensorsFile& file, const char* name, const Ragged<uint8_t>& table) {
-    check(table.rows() >= 1 && table.rows() <= std::numeric_limits<int32_t>::max(), "{}: '{}': {} rows", file.path(),
-          name, table.rows());
-    check(table.row(0).empty(), "{}: '{}': row 0 is not empty", file.path(), name);
-    for (int64_t i = 1; i < table.rows(); ++i)
-      check(valid_utf8(text(table, i)), "{}: '{}': row {} is not UTF-8: {}", file.path(), name, i,
-            shown(text(table, i)));
-  };
-  check_texts(files_.at("vocabulary.safetensors"), "words", words_);
-  check_texts(files_.at("vocabulary.safetensors"), "attributes", attributes_);
-
-  check_texts(item_file, "titles", titles_);
-  check_rows(item_file, "words", item_words_.rows(), titles_.rows());
-  check_rows(item_file, "attributes", item_attributes_.rows(), titles_.rows());
-  check_rows(item_file, "original_ids", static_cast<int64_t>(original_ids_.size()), titles_.rows());
-  check(item_words_.row(0).empty() && item_attributes_.row(0).empty(), "{}: the padding row 0 is not empty",
-        item_file.path());
-  check_ids(item_file, "words", 1, words());
-  check_ids(item_file, "attributes", 1, attributes());
-
-  check_texts(query_file, "texts", query_texts_);
-  check_rows(query_file, "words", query_words_.rows(), query_texts_.rows());
-  for (int64_t i = 0; i < queries(); ++i)
-    check(query_words_.row(i).empty() == (i == 0), "{}: query {} has {} words: {}", query_file.path(), i,
-          query_words_.row(i).size(), shown(text(query_texts_, i)));
-  check_ids(query_file, "words", 1, words());
-
-  check(interactions() > 0, "{}: no interactions", sequence_file.path());
-  check_rows(sequence_file, "user_ids", static_cast<int64_t>(user_ids_.size()), users());
-  check_ids(sequence_file, "items", 1, items() + 1);
-  check_ids(sequence_file, "queries", 0, queries());
-  for (int64_t user = 0; user < users(); ++user)
-    check(std::is_sorted(user_times(user).begin(), user_times(user).end()), "{}: 'times': the times of user {} go back",
-          sequence_file.path(), user);
-}
-
-Dataset Dataset::open(const std::string& dir) {
-  const std::string path = dir + "/" + manifest_name;
-  const std::string text = read_file(path, max_manifest);
-  const Manifest manifest(path, text);
-  const int64_t version = manifest.get<int64_t>("format_version");
-  check(version == format_version, "{}: format version {}; this program reads {}", path, version, format_version);
-
-  Dataset data;
-  data.fingerprint_ = checksum(std::as_bytes(std::span(text)));
-  data.info_ = {manifest.get<std::string>("kind"), manifest.get_map<std::string>("sources"),
-                manifest.get<uint64_t>("seed"), manifest.get_map<double>("options"),
-                manifest.get_map<int64_t>("import_counts")};
-  const auto checksums = manifest.get_map<std::string>("checksums");
-  for (const char* name : data_files) {
-    const std::string file = dir + "/" + name, found = file_checksum(file);
-    const auto expected = checksums.find(name);
-    check(expected != checksums.end(), "{}: checksum missing: '{}'", path, name);
-    check(found == expected->second, "{}: damaged or replaced: checksum {}, the manifest says {}", file, found,
-          shown(expected->second));
-  }
-  data.map_files(dir);
-  data.check_contents();
-
-  const auto counts = manifest.get_map<int64_t>("counts"), found = manifest_counts(data);
-  for (const auto& [name, count] : found) {
-    const auto expected = counts.find(name);
-    check(expected != counts.end(), "{}: count missing: '{}'", path, name);
-    check(expected->second == count, "{}: count of {} is {}, the files have {}", path, name, expected->second, count);
-  }
-  const double share = manifest.get<double>("query_share");
-  check(share == data.query_share(), "{}: query_share is {}, the files have {}", path, share, data.query_share());
-  return data;
-}
-
-double Dataset::query_share() const {
-  const std::span<const int32_t> ids = history_queries_.values;
-  const auto none = std::count(ids.begin(), ids.end(), 0);
-  return static_cast<double>(interactions() - none) / static_cast<double>(interactions());
-}
-
-int64_t Dataset::original_item(int32_t item) const {
-  check(item >= 1 && item <= items(), "data set: item out of range: {}, not in [1, {}]", item, items());
-  return original_ids_[static_cast<std::size_t>(item)];
-}
-
-int64_t Dataset::original_user(int64_t user) const {
-  check(user >= 0 && user < users(), "data set: user out of range: {} of {}", user, users());
-  return user_ids_[static_cast<std::size_t>(user)];
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION
