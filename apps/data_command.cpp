@@ -1,5 +1,5 @@
 // Options and printed reports of the command `data`.
-#include "apps/data_command.h"
+#include "apps/cli.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

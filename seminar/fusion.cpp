@@ -20,33 +20,28 @@ Fusion::Fusion(const ModelSettings& settings, int64_t item_channels, Rng rng) : 
   }
 }
 
-Var Fusion::item_weights(const Channels& channels, const Ids& item) const {
-  if (item_logits) {
-    const Var logits = Var(Tensor::zeros(channels.present.shape())) + *item_logits;
-    return embedding(softmax(logits, channels.present), flat(item));
-  }
-  const int64_t all = static_cast<int64_t>(gate.size());
-  Var logits;
+Var Fusion::item_gate(const Channels& channels) const {
+  Var total;
   for (std::size_t m = 0; m < channels.item.size(); ++m) {
     const Var part = gate[m + 1](channels.item[m]);
-    logits = logits.defined() ? logits + part : part;
+    total = total.defined() ? total + part : part;
   }
-  return embedding(softmax(slice(logits, 1, 1, all), channels.present), flat(item));
+  return total;
+}
+
+Var Fusion::item_weights(const Channels& channels, const Ids& item) const {
+  const Var logits = item_logits ? Var(Tensor::zeros(channels.present.shape())) + *item_logits
+                                 : slice(item_gate(channels), 1, 1, std::ssize(gate));
+  return embedding(softmax(logits, channels.present), flat(item));
 }
 
 Var Fusion::weights(const Channels& channels, const PairIds& pairs) const {
-  const int64_t n = pairs.numel();
   if (item_logits) {
-    const Tensor query_weight = Tensor::full({n, 1}, static_cast<real>(lambda));
+    const Tensor query_weight = Tensor::full({pairs.numel(), 1}, static_cast<real>(lambda));
     return concat({query_weight, scale(item_weights(channels, pairs.item), static_cast<real>(1 - lambda))}, 1);
   }
-  // The gate is linear in the concatenated channels, so its logits add up from one part per distinct query and item.
-  Var item_part;
-  for (std::size_t m = 0; m < channels.item.size(); ++m) {
-    const Var part = gate[m + 1](channels.item[m]);
-    item_part = item_part.defined() ? item_part + part : part;
-  }
-  const Var logits = embedding(gate[0](channels.query), flat(pairs.query)) + embedding(item_part, flat(pairs.item));
+  const Var logits =
+      embedding(gate[0](channels.query), flat(pairs.query)) + embedding(item_gate(channels), flat(pairs.item));
   const Tensor all_items = concat({Tensor::full({channels.present.size(0), 1}, 1), channels.present}, 1).value();
   return softmax(logits, gather_rows("fusion", all_items, pairs.item));
 }

@@ -43,6 +43,9 @@ struct Fusion {
 
  private:
   Var item_weights(const Channels& channels, const Ids& item) const;
+  /// The items' part of the gate's logits, [distinct items, C]: the gate is linear in the concatenated channels, so its
+  /// logits add up from one part per distinct query and item.
+  Var item_gate(const Channels& channels) const;
 };
 
 /// Textbook: x [..., C, d], gamma [C] -> Σ_m γ_m x^(m) [..., d].

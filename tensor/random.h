@@ -39,8 +39,6 @@ class Rng {
   /// True with probability p.
   bool chance(double p) { return uniform() < p; }
 
-  uint64_t counter() const { return counter_; }
-
  private:
   static uint64_t mix(uint64_t z) {  // SplitMix64's finaliser
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;

@@ -83,8 +83,6 @@ class Tensor {
   Tensor swap_axes(int a, int b) const;
 
   void fill(real value);
-  /// Bytes that the numbers take.
-  std::size_t nbytes() const { return static_cast<std::size_t>(numel()) * sizeof(real); }
 
  private:
   void update_contiguous();

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with warnings as errors, and runs all tests. Options go to ctest.
+# Installs what is missing, builds with warnings as errors, runs the main job and then all tests. Options go to ctest.
 . "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh" tests
+build/release/bin/seminar demo --work build/demo
 exec ctest --preset release "$@"
