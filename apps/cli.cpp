@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 
@@ -39,12 +40,13 @@ void SettingsFlags::apply() {
     }();
     for (const auto& [key, node] : parsed) {
       const std::string name(key.str());
-      check(options_.count(name) != 0, "{}:{}: unknown setting: '{}'", config_, key.source().begin.line, name);
+      const auto line = key.source().begin.line;
+      check(options_.count(name) != 0, "{}:{}: unknown setting: '{}'", config_, line, name);
       if (options_[name]->count() > 0) continue;
       const auto read = [&, &item = node](const SettingInfo& s, auto& value) {
         if (s.name != name) return;
         const auto found = item.template value<std::remove_reference_t<decltype(value)>>();
-        check(found.has_value(), "{}:{}: '{}': wrong type", config_, key.source().begin.line, name);
+        check(found.has_value(), "{}:{}: '{}': wrong type", config_, line, name);
         value = *found;
       };
       model.visit(read);
@@ -122,7 +124,7 @@ int interrupt_exit_code() { return 128 + signal_seen; }
 
 std::string duration(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
-  const int64_t whole = static_cast<int64_t>(seconds + 0.5);
+  const int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
