@@ -1,6 +1,7 @@
 // The graph and its walk: creation order backwards, no recursion anywhere.
 #include <algorithm>
 
+#include "autograd/debug.h"
 #include "autograd/op_row.h"
 #include "autograd/var.h"
 #include "tensor/rows.h"
@@ -109,6 +110,7 @@ Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backw
 #ifdef SEMINAR_OP_ROWS
   if (!op_rows().count(op)) throw Bug(fmt::format("{}: an op without a row (see autograd/op_row.h)", op));
 #endif
+  if (debug_level()) debug::forward_done(op, y, inputs);
   if (!recording || std::none_of(inputs.begin(), inputs.end(), [](const Var& v) { return v.needs_grad(); })) return y;
   NodePtr node(new Node(op, y.shape()));
   node->parents.reserve(inputs.size());
@@ -144,10 +146,14 @@ void backward(const Var& output, const Tensor& upstream) {
     Node& top = *output.node().get();
     top.grad = top.grad.defined() && top.leaf ? binary("add", Binary::add, top.grad, upstream) : upstream.contiguous();
   }
+  const bool debugging = debug_level() > 0;
+  if (debugging) debug::backward_begin(output, order.size());
   for (NodePtr& node : order) {
     if (node->leaf) continue;
     current_op = node->op;
+    if (debugging) debug::op_backward_begin();
     if (node->grad.defined()) node->backward(node->grad, Sink(*node.get()));
+    if (debugging) debug::op_backward_done(*node.get());
     node->released = true;
     node->backward = nullptr;
     node->grad = Tensor();
@@ -155,6 +161,7 @@ void backward(const Var& output, const Tensor& upstream) {
     node = NodePtr();
   }
   current_op = "backward";
+  if (debugging) debug::backward_end();
 }
 
 bool grad_enabled() { return recording; }

@@ -65,7 +65,7 @@ OpRow unary_row(UnaryOp op, std::function<real(real)> f, double low, double high
   return {.samples =
               [=](Rng& rng) {
                 std::vector<OpSample> samples;
-                for (const Shape& shape : {Shape{5, 19}, Shape{1}, Shape{0}, Shape{}})
+                for (const Shape& shape : {Shape{5, 19}, Shape{1}, Shape{0}, Shape{}, Shape{2, grain - 5}})
                   samples.push_back({{Tensor::uniform(shape, rng, low, high)},
                                      [=](std::span<const Var> in) { return op(in[0]); },
                                      [=](std::span<const Tensor> in) {

@@ -109,6 +109,12 @@ TEST_SUITE("cli") {
     const Output inspected = run("inspect " + model);
     CHECK(inspected.code == 0);
     CHECK(inspected.out.find("esu.attention.wq") != std::string::npos);
+    const std::string graph = folder / "graph.dot";
+    CHECK(run(fmt::format("inspect {} --data {} --graph {}", model, data, graph)).code == 0);
+    const std::string dot = read_file(graph);
+    for (const char* part : {"digraph autograd", "bce_with_logits", "esu.attention.wq"})
+      CHECK(dot.find(part) != std::string::npos);
+    check_refused(fmt::format("inspect {} --graph {}", model, graph), "--data");
 
     SUBCASE("the same seed gives the same file with 1 and with 2 threads") {
       const std::string again = folder / "again.safetensors";
@@ -144,6 +150,12 @@ TEST_SUITE("cli") {
       check_refused(train(fmt::format("--out {} --fusion magic", out)),
                     "--fusion: must be one of lambda, gate: 'magic'");
       check_refused(train(fmt::format("--out {} --epochs many", out)), "epochs");
+      CHECK(::setenv("SEMINAR_DEBUG", "loud", 1) == 0);
+      check_refused(train(fmt::format("--out {} {}", out, small)), "SEMINAR_DEBUG: must be 0, 1, 2 or 3: 'loud'");
+      CHECK(::setenv("SEMINAR_DEBUG", "1", 1) == 0);
+      CHECK(run(train(fmt::format("--out {} {}", folder / "told.safetensors", small))).err.find("step 1: loss ") !=
+            std::string::npos);
+      CHECK(::unsetenv("SEMINAR_DEBUG") == 0);
       check_refused(train(fmt::format("--out {} --frobnicate", out)), "--frobnicate");
       check_refused(train(fmt::format("--out {}/missing/model.safetensors", folder / "x")),
                     "cannot be written: No such file or directory");

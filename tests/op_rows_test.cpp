@@ -10,6 +10,7 @@
 #include "autograd/ops.h"
 #include "tensor/file.h"
 #include "tensor/parallel.h"
+#include "tensor/rows.h"
 
 using namespace seminar;
 
@@ -143,6 +144,45 @@ TEST_SUITE("op rows") {
       }
     });
     set_threads(before);
+  }
+
+  TEST_CASE("gradients are added to what is there, and only the inputs that want one get one") {
+    each_sample([](const OpSample& sample) {
+      const Tensor upstream = random_upstream(value_of(sample, sample.inputs));
+      const Result once = run(sample, sample.inputs, upstream);
+      const auto equal = [](const Tensor& gradient, const Tensor& expected, real times) {
+        for (int64_t i = 0; i < expected.numel(); ++i)
+          REQUIRE(std::abs(gradient.data()[i] - times * expected.data()[i]) <=
+                  1e-12 * std::max(1.0, std::abs(expected.data()[i])));
+      };
+      std::vector<Var> leaves;
+      for (const Tensor& t : sample.inputs) leaves.push_back(Var::leaf(t));
+      backward(sample.apply(leaves) + sample.apply(leaves), upstream);
+      for (std::size_t i = 0; i < leaves.size(); ++i)
+        if (leaves[i].grad().defined()) equal(leaves[i].grad().contiguous(), once.gradients[i], 2);
+      for (std::size_t wanted = 0; wanted < leaves.size(); ++wanted) {
+        std::vector<Var> inputs(sample.inputs.begin(), sample.inputs.end());
+        inputs[wanted] = Var::leaf(sample.inputs[wanted]);
+        backward(sample.apply(inputs), upstream);
+        REQUIRE(inputs[wanted].grad().defined());
+        equal(inputs[wanted].grad().contiguous(), once.gradients[wanted], 1);
+      }
+    });
+  }
+
+  TEST_CASE("inputs stretched to magnitude 80 give finite values and gradients") {
+    each_sample([](const OpSample& sample) {
+      std::vector<Tensor> inputs;
+      for (const Tensor& t : sample.inputs) {
+        real largest = 0;
+        for (real v : t.to_vector()) largest = std::max(largest, std::abs(v));
+        inputs.push_back(binary("mul", Binary::mul, t, Tensor::scalar(largest > 0 ? 80 / largest : 1)));
+      }
+      const Result r = run(sample, inputs, random_upstream(value_of(sample, inputs)));
+      for (real v : r.value.to_vector()) REQUIRE(std::isfinite(v));
+      for (const Tensor& g : r.gradients)
+        for (real v : g.to_vector()) REQUIRE(std::isfinite(v));
+    });
   }
 
   TEST_CASE("no leaks, a zero upstream gives zero gradients, a second backward throws") {
