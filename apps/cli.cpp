@@ -15,18 +15,10 @@
 
 namespace seminar {
 
-template <class S>
-void SettingsFlags::add_all(CLI::App& command, S& settings) {
-  settings.visit([&](const SettingInfo& s, auto& value) {
-    const std::string choices = s.choices.empty() ? "" : fmt::format(": {}", fmt::join(s.choices, ", "));
-    options_[s.name] = command.add_option(fmt::format("--{}", s.name), value, s.help + choices)->capture_default_str();
-  });
-}
-
 void SettingsFlags::add(CLI::App& command, bool with_model) {
   command.add_option("--config", config_, "TOML file with any of these settings by name; flags win");
-  if (with_model) add_all(command, model);
-  add_all(command, run);
+  if (with_model) options_.merge(add_flags(command, model));
+  options_.merge(add_flags(command, run));
 }
 
 void SettingsFlags::apply() {

@@ -1,6 +1,8 @@
 // What the subcommands share: settings as flags and TOML, progress, interruption, loading.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <map>
@@ -9,6 +11,17 @@
 #include "seminar/settings.h"
 
 namespace seminar {
+
+/// One flag per setting of a settings struct; returns them by name.
+template <class S>
+std::map<std::string, CLI::Option*> add_flags(CLI::App& command, S& settings) {
+  std::map<std::string, CLI::Option*> options;
+  settings.visit([&](const SettingInfo& s, auto& value) {
+    const std::string choices = s.choices.empty() ? "" : fmt::format(": {}", fmt::join(s.choices, ", "));
+    options[s.name] = command.add_option(fmt::format("--{}", s.name), value, s.help + choices)->capture_default_str();
+  });
+  return options;
+}
 
 /// Model and run settings of a subcommand: one flag each, and `--config FILE` (TOML) with the same names. Flags win.
 class SettingsFlags {
@@ -21,8 +34,6 @@ class SettingsFlags {
   void apply();
 
  private:
-  template <class S>
-  void add_all(CLI::App& command, S& settings);
   std::map<std::string, CLI::Option*> options_;
   std::string config_;
 };

@@ -3,26 +3,37 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "seminar/data/csv.h"
-#include "seminar/data/dataset.h"
-#include "seminar/data/movielens.h"
+#include "seminar/data/import.h"
+#include "seminar/data/synthetic.h"
 
 namespace seminar {
 namespace {
 
-struct ImportOptions {
-  std::string kind, source, out;
-  MovielensOptions movielens;
+struct ImportArguments {
+  std::string kind, source, out, queries = "leak-free";
+  ImportOptions options;
 };
 
-struct InfoOptions {
+struct SynthArguments {
+  std::string out;
+  SyntheticSettings settings;
+};
+
+struct ExportArguments {
+  std::string dir, out, name = "data";
+};
+
+struct InfoArguments {
   std::string dir;
-  bool json = false;
+  bool json = false, verify = false;
 };
 
 nlohmann::ordered_json history_lengths(const Dataset& data) {
@@ -38,6 +49,9 @@ nlohmann::ordered_json history_lengths(const Dataset& data) {
 }
 
 nlohmann::ordered_json summary(const Dataset& data) {
+  std::size_t exposures = 0;
+  for (int64_t user = 0; data.has_exposures() && user < data.users(); ++user)
+    exposures += data.exposures(user).items.size();
   return {{"kind", data.info().kind},
           {"sources", data.info().sources},
           {"seed", data.info().seed},
@@ -48,6 +62,8 @@ nlohmann::ordered_json summary(const Dataset& data) {
           {"words", data.words() - 1},
           {"attributes", data.attributes() - 1},
           {"interactions", data.interactions()},
+          {"exposures", exposures},
+          {"pictures", fmt::format("{} x {}", data.picture_size().first, data.picture_size().second)},
           {"history_length", history_lengths(data)},
           {"query_share", data.query_share()},
           {"import_counts", data.info().import_counts},
@@ -69,39 +85,111 @@ void print_summary(const nlohmann::ordered_json& members) {
   }
 }
 
-void run_import(const ImportOptions& options) {
-  check_new_folder(options.out);
-  write_dataset(import_movielens(options.source, options.movielens), options.out);
-  print_summary(summary(Dataset::open(options.out)));
+void print_rate(const Dataset& data, double seconds) {
+  fmt::print("{} behaviours in {}: {:.0f} a second\n", data.interactions(), duration(seconds),
+             static_cast<double>(data.interactions()) / std::max(seconds, 1e-9));
 }
 
-void run_info(const InfoOptions& options) {
-  const nlohmann::ordered_json members = summary(Dataset::open(options.dir));
-  options.json ? fmt::print("{}\n", members.dump(2)) : print_summary(members);
+void run_import(ImportArguments& a) {
+  Progress progress("import", "rows");
+  a.options.paper_queries = a.queries == "paper";
+  a.options.progress = [&](const std::string& path, int64_t rows, double share) {
+    if (interrupted()) throw Interrupted{};
+    constexpr int64_t whole = 1000;
+    progress.update(std::llround(share * static_cast<double>(whole - 1)), whole, rows,
+                    std::filesystem::path(path).filename().string());
+  };
+  import_dataset(a.kind, a.source, a.out, a.options);
+  const Dataset data = Dataset::open(a.out);
+  print_summary(summary(data));
+  print_rate(data, progress.seconds());
+}
+
+void run_synth(const SynthArguments& a) {
+  Progress progress("synth", "users");
+  generate_dataset(a.settings, a.out, [&](int64_t done, int64_t total) {
+    if (interrupted()) throw Interrupted{};
+    progress.update(done, total, done, "");
+  });
+  const Dataset data = Dataset::open(a.out);
+  print_summary(summary(data));
+  print_rate(data, progress.seconds());
+}
+
+void run_export(const ExportArguments& a) {
+  const Dataset data = Dataset::open(a.dir);
+  export_recbole(data, a.out, a.name);
+  fmt::print("{} users, {} items, {} behaviours written to {}/{}.*\n", data.users(), data.items(), data.interactions(),
+             a.out, a.name);
+}
+
+void run_info(const InfoArguments& a) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Dataset data = Dataset::open(a.dir);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (a.verify) data.verify();
+  const nlohmann::ordered_json members = summary(data);
+  if (a.json) {
+    fmt::print("{}\n", members.dump(2));
+    return;
+  }
+  print_summary(members);
+  fmt::print("opened in {:.2f} ms{}\n", seconds * 1e3, a.verify ? ", verified: every file is as it was written" : "");
 }
 
 }  // namespace
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Import data sets and look at them");
+  CLI::App* data = app.add_subcommand("data", "Import and generate data sets, write them out, look at them");
   data->require_subcommand(1);
 
-  const auto to_import = std::make_shared<ImportOptions>();
-  CLI::App* import = data->add_subcommand("import", "Turn downloaded files into a data folder");
-  import->add_option("KIND", to_import->kind, "Layout of the files")->required()->check(CLI::IsMember({"movielens"}));
-  import->add_option("SRC", to_import->source, "Folder of the files")->required();
-  import->add_option("--out", to_import->out, "Data folder to create")->required();
-  import->add_option("--seed", to_import->movielens.seed, "Seed of the made queries")->capture_default_str();
-  import->add_option("--query-share", to_import->movielens.query_share, "Share of behaviours with a query, 0 to 1")
+  const auto in = std::make_shared<ImportArguments>();
+  CLI::App* importer = data->add_subcommand("import", "Turn published files into a data folder");
+  importer->add_option("KIND", in->kind, fmt::format("layout of the files: {}", fmt::join(import_kinds(), ", ")))
+      ->required()
+      ->check(CLI::IsMember(import_kinds()));
+  importer->add_option("SRC", in->source, "folder of the files (s3rec, recbole: or the main file)")->required();
+  importer->add_option("--out", in->out, "data folder to create")->required();
+  importer->add_option("--min-length", in->options.filter.min_length, "users with fewer behaviours are left out")
       ->capture_default_str();
-  import->callback([to_import] { run_import(*to_import);
-});
+  importer
+      ->add_option("--k-core", in->options.filter.k_core,
+                   "users and items with fewer behaviours are left out, until nothing changes")
+      ->capture_default_str();
+  importer->add_option("--skip-bad", in->options.skip_bad, "rows that may be unusable; they are counted")
+      ->capture_default_str();
+  importer->add_option("--seed", in->options.seed, "seed of the made queries")->capture_default_str();
+  importer->add_option(
+      "--query-share", in->options.query_share,
+      "share of behaviours with a query, typed or made, 0 to 1 (default: 0.26 for movielens and amazon, "
+      "none made for the others)");
+  importer
+      ->add_option("--queries", in->queries,
+                   "amazon: leak-free (from brand and categories), or paper (the item's own description)")
+      ->check(CLI::IsMember({"leak-free", "paper"}))
+      ->capture_default_str();
+  importer->add_flag("--exposures", in->options.exposures, "kuaisar: keep what was shown but not clicked as well");
+  importer->callback([in] { run_import(*in); });
 
-const auto to_show = std::make_shared<InfoOptions>();
-CLI::App* info = data->add_subcommand("info", "Show what a data folder holds");
-info->add_option("DIR", to_show->dir, "Data folder")->required();
-info->add_flag("--json", to_show->json, "As JSON");
-info->callback([to_show] { run_info(*to_show); });
-}  // namespace seminar
+  const auto made = std::make_shared<SynthArguments>();
+  CLI::App* synth = data->add_subcommand("synth", "Generate a data set whose truth is known");
+  synth->add_option("--out", made->out, "data folder to create")->required();
+  add_flags(*synth, made->settings);
+  synth->callback([made] { run_synth(*made); });
+
+  const auto to = std::make_shared<ExportArguments>();
+  CLI::App* exporter = data->add_subcommand("export", "Write a data folder as RecBole atomic files");
+  exporter->add_option("DIR", to->dir, "data folder")->required();
+  exporter->add_option("--out", to->out, "existing folder for NAME.inter, .item, .user")->required();
+  exporter->add_option("--name", to->name, "NAME of the files")->capture_default_str();
+  exporter->callback([to] { run_export(*to); });
+
+  const auto show = std::make_shared<InfoArguments>();
+  CLI::App* info = data->add_subcommand("info", "Show what a data folder holds");
+  info->add_option("DIR", show->dir, "data folder")->required();
+  info->add_flag("--verify", show->verify, "read everything and compare with the checksums");
+  info->add_flag("--json", show->json, "as JSON");
+  info->callback([show] { run_info(*show); });
+}
 
 }  // namespace seminar

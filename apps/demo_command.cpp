@@ -7,7 +7,7 @@
 
 #include "apps/cli.h"
 #include "apps/training.h"
-#include "seminar/data/movielens.h"
+#include "seminar/data/import.h"
 #include "seminar/model_file.h"
 #include "seminar/seminar_model.h"
 
@@ -80,9 +80,9 @@ void run(DemoArguments& a) {
   const std::string data_dir = a.work + "/data";
   fs::create_directories(a.work);
   if (fs::exists(data_dir + "/manifest.json")) fs::remove_all(data_dir);
-  MovielensOptions import;
+  ImportOptions import;
   import.seed = static_cast<uint64_t>(a.flags.run.seed);
-  write_dataset(import_movielens(a.source, import), data_dir);
+  import_dataset("movielens", a.source, data_dir, import);
   const Dataset data = Dataset::open(data_dir);
   fmt::print(
       "{} users, {} items, {} behaviours, {:.1f} % with a query (typed tags, the rest made from genre and decade)\n",

@@ -11,7 +11,7 @@ namespace {
 
 struct EvalArguments {
   std::string data, model, json;
-  bool valid = false, show_query = false;
+  bool valid = false, show_query = false, exposures = false;
   SettingsFlags flags;
 };
 
@@ -20,6 +20,12 @@ void run(EvalArguments& a) {
   if (!a.json.empty() && a.json != "-") check_writable(a.json);
   const Dataset data = Dataset::open(a.data);
   const EvaluationOptions options{a.valid ? Split::valid : Split::test, a.show_query};
+  if (a.exposures) {
+    const ExposureMetrics m = evaluate_exposures(*load_model(a.model, data), data, a.flags.run);
+    fmt::print("{} shown, {} clicked, {} users with both: AUC {:.4f}  GAUC {:.4f}\n", m.shown, m.clicked, m.users,
+               m.auc, m.gauc);
+    return;
+  }
   RankingMetrics m;
   if (a.model == "popularity") {
     m = evaluate_popularity(data, a.flags.run, options);
@@ -48,6 +54,7 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
   command->add_flag("--valid", a->valid, "the validation actions instead of the test actions");
   command->add_flag("--show-query", a->show_query, "candidates share the target's query, as in search");
+  command->add_flag("--exposures", a->exposures, "AUC and GAUC on what users were shown, instead of ranking");
   a->flags.add(*command, false);
   command->callback([a] { run(*a); });
 }

@@ -15,11 +15,10 @@ namespace {
 void draw_graph(const std::string& model_path, const std::string& data_path, const std::string& out) {
   const Dataset data = Dataset::open(data_path);
   const std::unique_ptr<Model> model = load_model(model_path, data);
-  const std::vector<Target> targets = train_targets(data, 1, Rng(1));
-  check(!targets.empty(), "{}: no user has a training target: every history is shorter than 4 actions", data_path);
+  const EpochTargets epoch(data, 1, 2, 10, Rng(1));
+  check(epoch.size() > 0, "{}: no user has a training target: every history is shorter than 4 actions", data_path);
   const RunSettings run;
-  const Batch batch =
-      make_batch(data, std::span(targets).first(std::min<std::size_t>(targets.size(), 2)), {10, 1, 0}, Rng(1));
+  const Batch batch = make_batch(data, epoch(0), {10, 1, 0, false, false}, Rng(1));
   write_file(out, graph_dot(model->loss(data, batch, run, Mode(), nullptr)));
 }
 

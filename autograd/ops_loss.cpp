@@ -132,7 +132,10 @@ OP_ROW(bce_with_logits,
                    [=](std::span<const Var> in) { return bce_with_logits(in[0], target, weight); },
                    reference(weight)},
                   {{Tensor::normal({2, 3}, rng, 80)},
-                   [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }}};
+                   [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }},
+                  {{Tensor::normal({5000}, rng)}, [large = Tensor::uniform({5000}, rng)](std::span<const Var> in) {
+                     return bce_with_logits(in[0], large);
+                   }}};
             },
         .errors = {{[] { bce_with_logits(Tensor::zeros({2}), Tensor::zeros({3})); },
                     "bce_with_logits: logits [2], target [3]"},

@@ -226,6 +226,8 @@ OP_ROW(
                    });
                  }));
            samples.push_back({{Tensor::zeros({2, 3})}, [](std::span<const Var> in) { return normalize(in[0], 0.5); }});
+           samples.push_back({{Tensor::from({4, 2}, {0.5, 0.5, 0, 0.1, 3, 4, 0, 0})},  // lengths around eps and 1
+                              [](std::span<const Var> in) { return normalize(in[0], 0.5); }});
            return samples;
          },
      .errors = {{[] { normalize(Tensor::scalar(1)); }, "normalize: needs an axis"}}});

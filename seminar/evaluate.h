@@ -12,12 +12,18 @@ struct EvaluationOptions {
 };
 
 /// Metrics of a model on the held-out targets. Validation and test negatives are drawn apart, both from run.seed; every
-/// model sees the same ones. Throws Error if nobody has a held-out action.
+/// model sees the same ones. Test negatives that the data set brings itself are taken if they are run.eval_negatives
+/// for every user. With run.eval_negatives = 0 the candidates are all items except those the user had before. Throws
+/// Error if nobody has a held-out action.
 RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
                         const EvaluationOptions& options);
 
 /// The same candidates ranked by how often training targets and histories hold them (held-out actions do not count).
 RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+
+/// Metrics of a model on what users were shown at or after their test action, each exposure with the history before it.
+/// Throws Error if the data set has no exposures.
+ExposureMetrics evaluate_exposures(const Model& model, const Dataset& data, const RunSettings& run);
 
 /// The metrics as a JSON object: {"model":…, "users":…, "candidates":…, "metrics":{…}}.
 std::string metrics_json(const std::string& model, const RankingMetrics& metrics);

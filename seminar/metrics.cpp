@@ -52,23 +52,12 @@ double auc(std::span<const real> scores, std::span<const uint8_t> labels) {
   return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 
-RankingMetrics ranking_metrics(std::span<const real> scores, int64_t candidates) {
-  check(candidates >= 2 && !scores.empty() && static_cast<int64_t>(scores.size()) % candidates == 0,
-        "metrics: {} scores for {} candidates a user", scores.size(), candidates);
+RankingMetrics ranking_metrics(std::span<const RankCount> users) {
+  check(!users.empty(), "metrics: no users");
   RankingMetrics m;
-  m.candidates = candidates;
-  m.users = static_cast<int64_t>(scores.size()) / candidates;
-  std::vector<uint8_t> labels(scores.size(), 0);
-  for (int64_t user = 0; user < m.users; ++user) {
-    const real* row = scores.data() + user * candidates;
-    labels[user * candidates] = 1;
-    int64_t above = 0, ties = 0;
-    for (int64_t c = 0; c < candidates; ++c) {
-      check(!std::isnan(row[c]), "metrics: the score of candidate {} of evaluated user {} is NaN", c, user);
-      if (c == 0) continue;
-      above += row[c] > row[0];
-      ties += row[c] == row[0];
-    }
+  m.users = std::ssize(users);
+  for (const auto& [above, ties, negatives] : users) {
+    m.candidates = std::max(m.candidates, negatives + 1);
     m.hr1 += expected_hit(above, ties, 1);
     m.hr5 += expected_hit(above, ties, 5);
     m.hr10 += expected_hit(above, ties, 10);
@@ -79,11 +68,55 @@ RankingMetrics ranking_metrics(std::span<const real> scores, int64_t candidates)
     m.ndcg50 += expected_ndcg(above, ties, 50);
     m.mrr += expected_reciprocal_rank(above, ties);
     m.tie_rate += ties > 0;
+    m.auc += 1 - (static_cast<double>(above) + static_cast<double>(ties) / 2) / static_cast<double>(negatives);
   }
   for (double* value :
-       {&m.hr1, &m.hr5, &m.hr10, &m.hr50, &m.ndcg1, &m.ndcg5, &m.ndcg10, &m.ndcg50, &m.mrr, &m.tie_rate})
+       {&m.hr1, &m.hr5, &m.hr10, &m.hr50, &m.ndcg1, &m.ndcg5, &m.ndcg10, &m.ndcg50, &m.mrr, &m.tie_rate, &m.auc})
     *value /= static_cast<double>(m.users);
+  return m;
+}
+
+RankingMetrics ranking_metrics(std::span<const real> scores, int64_t candidates) {
+  check(candidates >= 2 && !scores.empty() && std::ssize(scores) % candidates == 0,
+        "metrics: {} scores for {} candidates a user", scores.size(), candidates);
+  std::vector<RankCount> users(scores.size() / static_cast<std::size_t>(candidates));
+  std::vector<uint8_t> labels(scores.size(), 0);
+  for (std::size_t user = 0; user < users.size(); ++user) {
+    const real* row = scores.data() + static_cast<int64_t>(user) * candidates;
+    labels[user * static_cast<std::size_t>(candidates)] = 1;
+    users[user].negatives = candidates - 1;
+    for (int64_t c = 0; c < candidates; ++c) {
+      check(!std::isnan(row[c]), "metrics: the score of candidate {} of evaluated user {} is NaN", c, user);
+      if (c == 0) continue;
+      users[user].above += row[c] > row[0];
+      users[user].ties += row[c] == row[0];
+    }
+  }
+  RankingMetrics m = ranking_metrics(users);
   m.auc = auc(scores, labels);
+  return m;
+}
+
+ExposureMetrics exposure_metrics(std::span<const real> scores, std::span<const uint8_t> clicked,
+                                 std::span<const int32_t> user) {
+  ExposureMetrics m;
+  m.auc = auc(scores, clicked);
+  m.shown = std::ssize(scores);
+  double weight = 0;
+  for (std::size_t begin = 0; begin < user.size();) {
+    std::size_t end = begin;
+    while (end < user.size() && user[end] == user[begin]) ++end;
+    const auto labels = clicked.subspan(begin, end - begin);
+    const int64_t clicks = std::count_if(labels.begin(), labels.end(), [](uint8_t c) { return c != 0; });
+    m.clicked += clicks;
+    if (clicks > 0 && clicks < std::ssize(labels)) {
+      ++m.users;
+      weight += static_cast<double>(labels.size());
+      m.gauc += static_cast<double>(labels.size()) * auc(scores.subspan(begin, end - begin), labels);
+    }
+    begin = end;
+  }
+  if (weight > 0) m.gauc /= weight;
   return m;
 }
 

@@ -12,14 +12,10 @@ namespace {
 template <class S>
 void check_all(S& settings) {
   settings.visit([](const SettingInfo& s, auto& value) {
-    using T = std::remove_reference_t<decltype(value)>;
-    if constexpr (std::is_same_v<T, std::string>) {
-      check(std::find(s.choices.begin(), s.choices.end(), value) != s.choices.end(), "--{}: must be one of {}: '{}'",
-            s.name, fmt::join(s.choices, ", "), value);
-    } else {
-      check(static_cast<double>(value) >= s.low && static_cast<double>(value) <= s.high,
-            "--{}: must be from {} to {}: {}", s.name, s.low, s.high, value);
-    }
+    if constexpr (std::is_same_v<std::remove_reference_t<decltype(value)>, std::string>)
+      check_choice(s, value);
+    else
+      check_range(s, static_cast<double>(value));
   });
 }
 
@@ -31,6 +27,15 @@ std::string to_json(S& settings) {
 }
 
 }  // namespace
+
+void check_range(const SettingInfo& s, double value) {
+  check(value >= s.low && value <= s.high, "--{}: must be from {} to {}: {}", s.name, s.low, s.high, value);
+}
+
+void check_choice(const SettingInfo& s, const std::string& value) {
+  check(std::find(s.choices.begin(), s.choices.end(), value) != s.choices.end(), "--{}: must be one of {}: '{}'",
+        s.name, fmt::join(s.choices, ", "), value);
+}
 
 void check_settings(ModelSettings& settings) {
   check_all(settings);

@@ -57,6 +57,7 @@ struct RunSettings {
   int64_t epochs = 2;
   double lr = 3e-3;
   int64_t negatives = 4;
+  std::string negative_queries = "shared";
   int64_t targets = 100;
   double hide_query = 0.5;
   double dropout = 0.1;
@@ -76,6 +77,12 @@ struct RunSettings {
     f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
     f(SettingInfo{"lr", "Adam's learning rate", 0, 10, {}}, lr);
     f(SettingInfo{"negatives", "sampled negatives a target", 1, 1000, {}}, negatives);
+    f(SettingInfo{"negative-queries",
+                  "query of a negative: the target's, or one of the user's own earlier ones",
+                  0,
+                  0,
+                  {"shared", "own"}},
+      negative_queries);
     f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-1)", 0, 1000000, {}}, targets);
     f(SettingInfo{"hide-query", "share of training targets whose query is hidden", 0, 1, {}}, hide_query);
     f(SettingInfo{"dropout", "dropout in encoders and heads", 0, 0.95, {}}, dropout);
@@ -84,12 +91,18 @@ struct RunSettings {
     f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
-    f(SettingInfo{"eval-negatives", "sampled negatives a user in validation and evaluation", 1, 100000, {}},
-      eval_negatives);
+    f(
+        SettingInfo{
+            "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},
+        eval_negatives);
   }
 };
 
-/// Throws Error `--name: must be …: value` for the first setting outside its range or choices.
+/// Throws Error `--name: must be …: value` unless the value is in the setting's range.
+void check_range(const SettingInfo& info, double value);
+void check_choice(const SettingInfo& info, const std::string& value);
+
+/// Throws Error for the first setting outside its range or choices.
 void check_settings(ModelSettings& settings);
 void check_settings(RunSettings& settings);
 /// The settings as a JSON object, in order.

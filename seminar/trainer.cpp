@@ -34,20 +34,22 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
   adam_options.weight_decay = run.weight_decay;
   Adam adam(params, adam_options);
   const Rng rng = Rng(static_cast<uint64_t>(run.seed)).split("train");
-  const BatchOptions batch_options{run.history, run.negatives, run.hide_query};
+  const BatchOptions batch_options{run.history, run.negatives, run.hide_query, run.negative_queries == "own", false};
   TrainReport report;
   std::vector<Tensor> best;
   TrainProgress now;
   now.epochs = run.epochs;
   for (int64_t epoch = 0; epoch < run.epochs && !report.stopped; ++epoch) {
     const Rng epoch_rng = rng.split(static_cast<uint64_t>(epoch));
-    const auto batches = batches_by_length(train_targets(data, run.targets, epoch_rng.split("targets")), run.batch,
-                                           run.history, epoch_rng.split("order"));
-    check(!batches.empty(), "train: no user has a training target: every history is shorter than 4 actions");
+    const EpochTargets targets(data, run.targets, run.batch, run.history, epoch_rng.split("targets"));
+    check(targets.size() > 0, "train: no user has a training target: every history is shorter than 4 actions");
     now.epoch = epoch + 1;
-    now.steps = std::ssize(batches) * run.epochs;
-    for (const std::vector<Target>& targets : batches) {
-      const Batch batch = make_batch(data, targets, batch_options, epoch_rng.split("negatives"));
+    now.steps = targets.batches() * run.epochs;
+    BatchLoader loader(targets.batches(), [&](int64_t i) {
+      return make_batch(data, targets(i), batch_options, epoch_rng.split("negatives"));
+    });
+    while (const std::optional<Batch> next = loader.next()) {
+      const Batch& batch = *next;
       const Mode mode{true, run.dropout, rng.split("dropout").split(static_cast<uint64_t>(report.steps))};
       now.loss = {{"loss", 0}};
       const Var loss = model.loss(data, batch, run, mode, &now.loss);
@@ -61,9 +63,9 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
                                            now.steps));
       adam.step();
       now.step = ++report.steps;
-      now.targets = report.targets += std::ssize(targets);
+      now.targets = report.targets += batch.size();
       now.valid.reset();
-      if (&targets == &batches.back()) {
+      if (report.steps == (epoch + 1) * targets.batches()) {
         now.valid = evaluate(model, data, run, {Split::valid, false});
         if (best.empty() || now.valid->ndcg10 > report.best_ndcg10) {
           report.best_ndcg10 = now.valid->ndcg10;

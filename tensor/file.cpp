@@ -27,25 +27,6 @@ int open_retrying(const char* path, int flags, mode_t mode = 0) {
   return fd;
 }
 
-// An open file for reading with its size; closes itself.
-struct Reader {
-  int fd;
-  uint64_t size = 0;
-  explicit Reader(const std::string& path) : fd(open_retrying(path.c_str(), O_RDONLY)) {
-    check(fd >= 0, "{}: cannot be opened: {}", path, errno_text(errno));
-    struct stat st {};
-    const int failed = ::fstat(fd, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
-    if (failed) {
-      ::close(fd);
-      fail("{}: cannot be read: {}", path, errno_text(failed));
-    }
-    size = static_cast<uint64_t>(st.st_size);
-  }
-  ~Reader() { ::close(fd); }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-};
-
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path)
@@ -102,26 +83,43 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 std::string read_file(const std::string& path, uint64_t limit) {
-  const Reader reader(path);
-  check(reader.size <= limit, "{}: too large: {} bytes, at most {}", path, reader.size, limit);
-  std::string text(reader.size, '\0');
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = ::read(reader.fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    check(n >= 0, "{}: cannot be read: {}", path, errno_text(errno));
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  text.resize(done);
+  FileReader reader(path);
+  check(reader.size() <= limit, "{}: too large: {} bytes, at most {}", path, reader.size(), limit);
+  std::string text(reader.size(), '\0');
+  text.resize(reader.read(std::as_writable_bytes(std::span(text))));
   return text;
 }
 
+FileReader::FileReader(const std::string& path) : path_(path), fd_(open_retrying(path.c_str(), O_RDONLY)) {
+  check(fd_ >= 0, "{}: cannot be opened: {}", path, errno_text(errno));
+  struct stat st {};
+  const int failed = ::fstat(fd_, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+  if (failed) {
+    ::close(fd_);
+    fail("{}: cannot be read: {}", path, errno_text(failed));
+  }
+  size_ = static_cast<uint64_t>(st.st_size);
+}
+
+FileReader::~FileReader() { ::close(fd_); }
+
+std::size_t FileReader::read(std::span<std::byte> buffer) {
+  std::size_t done = 0;
+  while (done < buffer.size()) {
+    const ssize_t n = ::read(fd_, buffer.data() + done, buffer.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    check(n >= 0, "{}: cannot be read: {}", path_, errno_text(errno));
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
 MappedFile::MappedFile(const std::string& path) : path_(path) {
-  const Reader reader(path);
-  size_ = reader.size;
+  const FileReader reader(path);
+  size_ = reader.size();
   if (size_ == 0) return;
-  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, reader.fd, 0);
+  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, reader.descriptor(), 0);
   check(map != MAP_FAILED, "{}: cannot be mapped: {}", path, errno_text(errno));
   data_ = static_cast<const std::byte*>(map);
 }

@@ -37,6 +37,25 @@ void write_file(const std::string& path, const std::string& text);
 /// The whole file; throws Error if it cannot be read or is larger than `limit` bytes.
 std::string read_file(const std::string& path, uint64_t limit = uint64_t{1} << 40);
 
+/// A file read forward, piece by piece.
+class FileReader {
+ public:
+  /// Throws Error if it cannot be opened or is a folder.
+  explicit FileReader(const std::string& path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+  uint64_t size() const { return size_; }
+  int descriptor() const { return fd_; }
+  /// Fills `buffer` as far as the file reaches; 0 at the end.
+  std::size_t read(std::span<std::byte> buffer);
+
+ private:
+  std::string path_;
+  int fd_;
+  uint64_t size_ = 0;
+};
+
 /// A file mapped read-only. The pages are read when touched.
 class MappedFile {
  public:

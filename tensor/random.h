@@ -49,4 +49,36 @@ class Rng {
   uint64_t counter_ = 0;
 };
 
+/// A random order of 0..n-1 whose i-th place is computed, not stored: a Feistel network on the next power of four,
+/// walked until it falls below n.
+class Permutation {
+ public:
+  /// n >= 1.
+  Permutation(int64_t n, Rng rng) : n_(static_cast<uint64_t>(n)) {
+    while ((uint64_t{1} << (2 * half_)) < n_) ++half_;
+    for (uint64_t& key : keys_) key = rng.next();
+  }
+  int64_t operator()(int64_t i) const {
+    uint64_t x = static_cast<uint64_t>(i);
+    do x = round_trip(x);
+    while (x >= n_);
+    return static_cast<int64_t>(x);
+  }
+
+ private:
+  uint64_t round_trip(uint64_t x) const {
+    const uint64_t mask = (uint64_t{1} << half_) - 1;
+    uint64_t left = x >> half_, right = x & mask;
+    for (const uint64_t key : keys_) {
+      const uint64_t next = left ^ (Rng(key ^ right).next() & mask);
+      left = right;
+      right = next;
+    }
+    return left << half_ | right;
+  }
+  uint64_t n_;
+  int half_ = 1;
+  uint64_t keys_[4];
+};
+
 }  // namespace seminar

@@ -32,6 +32,10 @@ constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, double>) return Dtype::f64;
 }
 
+uint64_t bytes_of(Dtype dtype, const Shape& shape) { return info(dtype).bytes * static_cast<uint64_t>(shape.numel()); }
+
+constexpr std::size_t write_buffer = std::size_t{1} << 16;
+
 // What the header says of one tensor, before anything of it is believed.
 struct Claim {
   std::string dtype;
@@ -223,7 +227,16 @@ template <class T>
 void SafetensorsWriter::add(const std::string& name, const Shape& shape, std::span<const T> values) {
   check(shape.numel() == static_cast<int64_t>(values.size()), "safetensors: '{}': {} values for shape {}", name,
         values.size(), shape);
-  std::string bytes(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  add_streamed<T>(name, shape,
+                  [kept = std::vector<T>(values.begin(), values.end())](const Emit<T>& emit) { emit(kept); });
+}
+
+template <class T>
+void SafetensorsWriter::add_streamed(const std::string& name, const Shape& shape,
+                                     std::function<void(const Emit<T>&)> produce) {
+  auto bytes = [produce = std::move(produce)](const Emit<std::byte>& emit) {
+    produce([&](std::span<const T> values) { emit(std::as_bytes(values)); });
+  };
   check(items_.emplace(name, Item{dtype_of<T>(), shape, std::move(bytes)}).second, "safetensors: '{}' added twice",
         name);
 }
@@ -241,8 +254,8 @@ void SafetensorsWriter::save(const std::string& path) const {
     const Item& i = item->second;
     header[item->first] = {{"dtype", info(i.dtype).name},
                            {"shape", std::vector<int64_t>(i.shape.begin(), i.shape.end())},
-                           {"data_offsets", {at, at + i.bytes.size()}}};
-    at += i.bytes.size();
+                           {"data_offsets", {at, at + bytes_of(i.dtype, i.shape)}}};
+    at += bytes_of(i.dtype, i.shape);
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
@@ -250,13 +263,29 @@ void SafetensorsWriter::save(const std::string& path) const {
   AtomicFile file(path);
   file.write(&length, 8);
   file.write(text);
-  for (const auto* item : order) file.write(item->second.bytes);
+  std::string buffer;  // small pieces leave together
+  for (const auto* item : order) {
+    uint64_t written = 0;
+    item->second.produce([&](std::span<const std::byte> bytes) {
+      written += bytes.size();
+      if (bytes.size() < write_buffer) buffer.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      if (bytes.size() >= write_buffer || buffer.size() >= write_buffer) {
+        file.write(std::exchange(buffer, {}));
+        if (bytes.size() >= write_buffer) file.write(bytes.data(), bytes.size());
+      }
+    });
+    if (written != bytes_of(item->second.dtype, item->second.shape))
+      throw Bug(fmt::format("safetensors: '{}': {} bytes for shape {}", item->first, written, item->second.shape));
+  }
+  file.write(buffer);
   file.commit();
 }
 
-#define SEMINAR_INSTANTIATE(T)                                                    \
-  template std::span<const T> SafetensorsFile::view<T>(const std::string&) const; \
-  template void SafetensorsWriter::add<T>(const std::string&, const Shape&, std::span<const T>);
+#define SEMINAR_INSTANTIATE(T)                                                                   \
+  template std::span<const T> SafetensorsFile::view<T>(const std::string&) const;                \
+  template void SafetensorsWriter::add<T>(const std::string&, const Shape&, std::span<const T>); \
+  template void SafetensorsWriter::add_streamed<T>(const std::string&, const Shape&,             \
+                                                   std::function<void(const Emit<T>&)>);
 SEMINAR_INSTANTIATE(uint8_t)
 SEMINAR_INSTANTIATE(int32_t)
 SEMINAR_INSTANTIATE(int64_t)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -60,6 +61,12 @@ class SafetensorsWriter {
   /// Plain numbers: T is uint8_t, int32_t, int64_t, float or double.
   template <class T>
   void add(const std::string& name, const Shape& shape, std::span<const T> values);
+  template <class T>
+  using Emit = std::function<void(std::span<const T>)>;
+  /// The same for numbers that need not stand in memory together: `produce` is called by save() and hands them on piece
+  /// by piece, shape.numel() in all.
+  template <class T>
+  void add_streamed(const std::string& name, const Shape& shape, std::function<void(const Emit<T>&)> produce);
   /// Writes atomically; the bytes depend on the contents only.
   void save(const std::string& path) const;
 
@@ -67,7 +74,7 @@ class SafetensorsWriter {
   struct Item {
     Dtype dtype = Dtype::f32;
     Shape shape;
-    std::string bytes;
+    std::function<void(const Emit<std::byte>&)> produce;
   };
   std::map<std::string, Item> items_;
   std::map<std::string, std::string> metadata_;

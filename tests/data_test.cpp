@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <numeric>
 
-#include "seminar/data/csv.h"
-#include "seminar/data/movielens.h"
+#include "seminar/data/batch.h"
+#include "seminar/data/import.h"
+#include "seminar/data/synthetic.h"
 #include "tests/tiny_data.h"
 
 using namespace seminar;
@@ -17,7 +20,8 @@ const std::string demo_data = std::string(SEMINAR_SOURCE_DIR) + "/apps/demo/ml-l
 
 std::vector<std::string> read_all(const std::string& path) {
   std::vector<std::string> fields;
-  CsvReader csv(path, {"b", "a"});
+  ReadPolicy policy;
+  CsvReader csv(path, {"b", "a"}, policy);
   while (csv.next()) fields.push_back(fmt::format("{}|{}", csv.field(0), csv.field(1)));
   return fields;
 }
@@ -63,7 +67,8 @@ TEST_SUITE("data") {
     refused("a,b\n1," + std::string(2 << 20, 'x') + "\n", "bad.csv:2: ");
     CHECK_THROWS_WITH_AS(read_all(folder / "none.csv"), doctest::Contains("none.csv"), Error);
     write_file(path, "a,b\nx,99999999999999999999\n1.5,inf\n");
-    CsvReader csv(path, {"a", "b"});
+    ReadPolicy policy;
+    CsvReader csv(path, {"a", "b"}, policy);
     REQUIRE(csv.next());
     CHECK_THROWS_WITH_AS(csv.integer(0), doctest::Contains("bad.csv:2: "), Error);
     CHECK_THROWS_WITH_AS(csv.integer(1), doctest::Contains("99999999999999999999"), Error);
@@ -80,13 +85,13 @@ TEST_SUITE("data") {
 
   TEST_CASE("the shipped MovieLens data: counts, order, queries that do not name the movie") {
     const TemporaryFolder folder;
-    write_dataset(import_movielens(demo_data, {}), folder / "data");
+    import_dataset("movielens", demo_data, folder / "data", {});
     const Dataset data = Dataset::open(folder / "data");
     CHECK(data.users() == 610);
     CHECK(data.items() == 9724);
     CHECK(data.interactions() == 100836);
     CHECK(data.query_share() == doctest::Approx(0.26).epsilon(0.02));
-    CHECK(data.original_user(0) == 1);
+    CHECK(data.original_user(0) == "1");
     CHECK(data.title(1) == "Toy Story (1995)");
     std::vector<std::string> words, attributes;
     for (int32_t w : data.item_words(1)) words.emplace_back(data.word(w));
@@ -101,10 +106,13 @@ TEST_SUITE("data") {
     CHECK(data.item_words(0).empty());
     CHECK(data.query_words(0).empty());
     CHECK_THROWS_WITH_AS(data.item_words(9725), doctest::Contains("id out of range: 9725"), Error);
+    data.verify();
 
     SUBCASE("the same seed gives the same bytes, another seed does not") {
-      write_dataset(import_movielens(demo_data, {}), folder / "again");
-      write_dataset(import_movielens(demo_data, {2, 0.26}), folder / "other");
+      import_dataset("movielens", demo_data, folder / "again", {});
+      ImportOptions two;
+      two.seed = 2;
+      import_dataset("movielens", demo_data, folder / "other", two);
       for (const char* name : {"sequences.safetensors", "items.safetensors", "queries.safetensors",
                                "vocabulary.safetensors", "manifest.json"})
         CHECK(read_file(folder / "data/" + name) == read_file(folder / "again/" + name));
@@ -112,27 +120,36 @@ TEST_SUITE("data") {
     }
   }
 
-  TEST_CASE("a damaged folder is refused, whatever is damaged") {
+  TEST_CASE("a folder damaged anywhere is found by verify(); opening never crashes on it") {
     const TemporaryFolder folder;
     const std::string dir = folder / "data";
-    write_dataset(tiny_raw(), dir);
-    CHECK(Dataset::open(dir).users() == 12);
-    for (const char* name :
-         {"sequences.safetensors", "items.safetensors", "queries.safetensors", "vocabulary.safetensors"}) {
+    SyntheticSettings s;
+    s.users = 6, s.items = 20, s.topics = 3, s.min_length = 4, s.max_length = 9, s.picture_size = 3,
+    s.feature_width = 2;
+    s.exposures = 2;
+    generate_dataset(s, dir, nullptr);
+    Dataset::open(dir).verify();
+    int files = 0;
+    for (const auto& entry : fs::directory_iterator(dir)) {
+      const std::string path = entry.path().string(), name = entry.path().filename().string(), good = read_file(path);
+      if (name == "manifest.json") continue;
+      ++files;
       CAPTURE(name);
-      const std::string path = dir + "/" + name, good = read_file(path);
-      for (std::size_t at : {std::size_t{3}, good.size() / 2, good.size() - 1}) {
+      for (std::size_t at = 0; at < good.size(); at += 1 + good.size() / 50) {
         std::string bad = good;
         bad[at] = static_cast<char>(bad[at] ^ 1);
         write_file(path, bad);
-        CHECK_THROWS_WITH_AS(Dataset::open(dir), doctest::Contains(name), Error);
+        CHECK_THROWS_WITH_AS(Dataset::open(dir).verify(), doctest::Contains(name.c_str()), Error);
       }
-      write_file(path, good.substr(0, good.size() / 2));
-      CHECK_THROWS_AS(Dataset::open(dir), Error);
+      for (std::size_t cut : {std::size_t{0}, good.size() / 2, good.size() - 1}) {
+        write_file(path, good.substr(0, cut));
+        CHECK_THROWS_WITH_AS(Dataset::open(dir), doctest::Contains(name.c_str()), Error);
+      }
       fs::remove(path);
       CHECK_THROWS_WITH_AS(Dataset::open(dir), doctest::Contains("No such file"), Error);
       write_file(path, good);
     }
+    CHECK(files == 9);
     const std::string manifest = dir + "/manifest.json", good = read_file(manifest);
     for (const std::string& bad :
          {std::string("{}"), std::string("["), std::string(), good.substr(0, good.size() / 2), "[" + good + "]"}) {
@@ -140,24 +157,122 @@ TEST_SUITE("data") {
       CHECK_THROWS_WITH_AS(Dataset::open(dir), doctest::Contains("manifest.json"), Error);
     }
     std::string lie = good;
-    lie.replace(lie.find("\"users\": 12"), 11, "\"users\": 13");
+    lie.replace(lie.rfind("\"users\": 6"), 10, "\"users\": 7");
     write_file(manifest, lie);
     CHECK_THROWS_WITH_AS(Dataset::open(dir), doctest::Contains("'users'"), Error);
+  }
+
+  TEST_CASE("ids that point outside, with the checksums made right: an error, no crash") {
+    const TinyData tiny;
+    const std::string path = tiny.folder / "data/sequences.safetensors";
+    const SafetensorsFile file(path);
+    const auto copy = [&](const char* changed, int32_t value) {
+      SafetensorsWriter writer;
+      for (const auto& [name, entry] : file.entries()) {
+        if (entry.dtype == Dtype::i32) {
+          std::vector<int32_t> v(file.view<int32_t>(name).begin(), file.view<int32_t>(name).end());
+          if (name == changed) std::fill(v.begin(), v.end(), value);
+          writer.add<int32_t>(name, entry.shape, v);
+        } else if (entry.dtype == Dtype::i64) {
+          writer.add<int64_t>(name, entry.shape, file.view<int64_t>(name));
+        } else {
+          writer.add<uint8_t>(name, entry.shape, file.view<uint8_t>(name));
+        }
+      }
+      writer.save(path);
+    };
+    for (const char* column : {"items", "queries"})
+      for (int32_t value : {-1, 31, INT32_MAX}) {
+        copy(column, value);
+        const Dataset bad = Dataset::open(tiny.folder / "data");
+        CHECK_THROWS_AS(bad.verify(), Error);
+        const Target target{5, 1};
+        CHECK_THROWS_WITH_AS(make_batch(bad, std::span(&target, 1), {5, 1, 0}, Rng(1)),
+                             doctest::Contains("data info --verify"), Error);
+      }
   }
 
   TEST_CASE("writing a data set: into a new or empty folder only, and whole") {
     const TemporaryFolder folder;
     fs::create_directories(folder / "empty");
-    write_dataset(tiny_raw(), folder / "empty");
-    CHECK_THROWS_WITH_AS(write_dataset(tiny_raw(), folder / "empty"), doctest::Contains("is not an empty folder"),
-                         Error);
-    CHECK_THROWS_WITH_AS(write_dataset(tiny_raw(), folder / "none/data"), doctest::Contains("does not exist"), Error);
-    RawData wrong = tiny_raw();
-    wrong.users[0].events[0].item = 31;  // there are 30
-    CHECK_THROWS_AS(write_dataset(wrong, folder / "wrong"), Error);
+    tiny_builder().write(folder / "empty");
+    CHECK_THROWS_WITH_AS(tiny_builder().write(folder / "empty"), doctest::Contains("is not an empty folder"), Error);
+    CHECK_THROWS_WITH_AS(tiny_builder().write(folder / "none/data"), doctest::Contains("does not exist"), Error);
+    DatasetBuilder builder = tiny_builder();
+    CHECK_THROWS_WITH_AS(builder.add_event(0, 30, 0, 0, 0), doctest::Contains("which are not all known"), Error);
+    builder.filter({1000, 0});
+    CHECK_THROWS_WITH_AS(builder.write(folder / "wrong"), doctest::Contains("no user is left"), Error);
     CHECK(!fs::exists(folder / "wrong"));
     int files = 0;
     for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder / "")) ++files;
     CHECK(files == 1);
+  }
+
+  TEST_CASE("k-core: applied until nothing changes") {
+    const TemporaryFolder folder;
+    DatasetBuilder b;
+    // Item i4 has one behaviour; without it u3 has one, without u3 item i3 has one, and so on: only the square is left.
+    const auto add = [&](const char* user, const char* item) {
+      b.add_event(b.user(user), b.item(item), 0, b.events(), b.events());
+    };
+    for (const char* user : {"u1", "u2"})
+      for (const char* item : {"i1", "i2"}) add(user, item);
+    add("u2", "i3"), add("u3", "i3"), add("u3", "i4");
+    CHECK(b.filter({1, 2}) == std::pair<int64_t, int64_t>{1, 2});
+    b.write(folder / "data");
+    const Dataset data = Dataset::open(folder / "data");
+    CHECK(data.users() == 2);
+    CHECK(data.items() == 2);
+    CHECK(data.interactions() == 4);
+  }
+
+  TEST_CASE("generated data: planted effects are there, the same seed gives the same bytes") {
+    const TemporaryFolder folder;
+    SyntheticSettings s;
+    s.users = 60, s.items = 400, s.topics = 8, s.min_length = 40, s.max_length = 300;
+    generate_dataset(s, folder / "a", nullptr);
+    generate_dataset(s, folder / "b", nullptr);
+    const Dataset data = Dataset::open(folder / "a");
+    data.verify();
+    for (const auto& entry : fs::directory_iterator(folder / "a"))
+      CHECK(read_file(entry.path().string()) == read_file(folder / "b/" + entry.path().filename().string()));
+    CHECK(data.query_share() == doctest::Approx(s.search_share).epsilon(0.05));
+    const auto topic = data.truth("topic"), old = data.truth("old"), intent = data.truth("intent");
+    int64_t at = 0, same = 0, late_old = 0, told = 0, searches = 0, longest = 0;
+    for (int64_t u = 0; u < data.users(); ++u) {
+      const auto items = data.user_items(u), queries = data.user_queries(u);
+      const auto times = data.user_times(u);
+      CHECK(std::is_sorted(times.begin(), times.end()));
+      longest = std::max<int64_t>(longest, std::ssize(items));
+      for (std::size_t i = 0; i < items.size(); ++i, ++at) {
+        same += topic[items[i]] == intent[at];
+        late_old += old[items[i]] && times[i] > 1672531200 + 130 * 86400;
+        if (queries[i] == 0) continue;
+        ++searches;
+        told += data.query_text(queries[i]).starts_with(fmt::format("t{}w", intent[at]));
+      }
+    }
+    const auto share = [](int64_t part, int64_t all) { return static_cast<double>(part) / static_cast<double>(all); };
+    CHECK(share(same, at) == doctest::Approx(s.fit + (1 - s.fit) / 8).epsilon(0.05));
+    CHECK(share(told, searches) == doctest::Approx(s.query_truth + (1 - s.query_truth) / 8).epsilon(0.05));
+    CHECK(late_old == 0);
+    CHECK(share(std::accumulate(old.begin(), old.end(), 0), s.items) == doctest::Approx(s.old_share).epsilon(0.3));
+    CHECK(longest > 150);
+    CHECK(data.picture_size() == std::pair<int64_t, int64_t>{16, 16});
+    CHECK(data.picture(1).size() == 16 * 16 * 3);
+    for (const auto& [channel, norm] : {std::pair{"text", 1.0}, {"image", 2.0}, {"attribute", 4.0}}) {
+      double square = 0;
+      for (float v : data.feature(channel, 1)) square += double{v} * double{v};
+      CHECK(std::sqrt(square) == doctest::Approx(norm).epsilon(1e-5));
+    }
+    int64_t shown = 0, clicked = 0;
+    for (int64_t u = 0; u < data.users(); ++u) {
+      for (uint8_t c : data.exposures(u).clicked) clicked += c;
+      shown += std::ssize(data.exposures(u).clicked);
+      CHECK(data.user_attributes(u).size() == 2);
+    }
+    CHECK(shown == 60 * s.exposures);
+    CHECK(share(clicked, shown) > 0.2);
+    CHECK(share(clicked, shown) < 0.8);
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "seminar/baselines/mean_pool.h"
@@ -51,8 +52,11 @@ RunSettings small_run() {
   return run;
 }
 
+// All training targets, in one batch.
+std::vector<Target> all_targets(const Dataset& data) { return EpochTargets(data, 0, 1000, 1000, Rng(1))(0); }
+
 Batch small_batch(const Dataset& data, const RunSettings& run) {
-  return make_batch(data, train_targets(data, 0, Rng(1)), {run.history, run.negatives, run.hide_query}, Rng(2));
+  return make_batch(data, all_targets(data), {run.history, run.negatives, run.hide_query}, Rng(2));
 }
 
 Tensor randn(const Shape& shape, uint64_t seed) {
@@ -236,7 +240,7 @@ TEST_SUITE("seminar") {
 
   TEST_CASE("batches: history before the target, negatives never touched by the user, padding masked") {
     const TinyData tiny;
-    const auto targets = train_targets(tiny.data, 0, Rng(1));
+    const auto targets = all_targets(tiny.data);
     const Batch batch = make_batch(tiny.data, targets, {6, 3, 0.0}, Rng(2));
     for (int64_t b = 0; b < batch.size(); ++b) {
       const Target t = batch.rows[b];
@@ -273,20 +277,114 @@ TEST_SUITE("seminar") {
     for (const Target& t : held_out_targets(tiny.data, Split::valid))
       CHECK(t.position + 2 == std::ssize(tiny.data.user_items(t.user)));
     CHECK(held_out_targets(tiny.data, Split::valid).size() < held_out_targets(tiny.data, Split::test).size());
-    const auto capped = train_targets(tiny.data, 2, Rng(1));
-    std::vector<int> count(12, 0);
-    for (const Target& t : capped) CHECK(++count[t.user] <= 2);
+    const EpochTargets capped(tiny.data, 2, 1000, 10, Rng(1)), other(tiny.data, 2, 1000, 10, Rng(2));
+    std::map<int32_t, std::set<int32_t>> chosen, chosen_again;
+    for (const Target& t : capped(0)) {
+      CHECK(chosen[t.user].insert(t.position).second);
+      CHECK(chosen[t.user].size() <= 2);
+      CHECK(t.position >= 1);
+      CHECK(t.position + 2 < std::ssize(tiny.data.user_items(t.user)));
+    }
+    for (const Target& t : other(0)) chosen_again[t.user].insert(t.position);
+    CHECK(chosen != chosen_again);
   }
 
-  TEST_CASE("batches by length hold every target once") {
+  TEST_CASE("an epoch holds every target once, neighbours of similar length together") {
     const TinyData tiny;
-    const auto targets = train_targets(tiny.data, 0, Rng(1));
-    std::set<std::pair<int32_t, int32_t>> seen;
-    for (const auto& batch : batches_by_length(targets, 7, 6, Rng(2))) {
-      CHECK(batch.size() <= 7);
-      for (const Target& t : batch) CHECK(seen.insert({t.user, t.position}).second);
+    for (int64_t size : {1, 7, 1000}) {
+      const EpochTargets epoch(tiny.data, 0, size, 6, Rng(2));
+      std::set<std::pair<int32_t, int32_t>> seen;
+      for (int64_t i = 0; i < epoch.batches(); ++i) {
+        const auto batch = epoch(i);
+        CHECK(!batch.empty());
+        CHECK(std::ssize(batch) <= size);
+        for (const Target& t : batch) CHECK(seen.insert({t.user, t.position}).second);
+      }
+      CHECK(std::ssize(seen) == epoch.size());
+      CHECK_THROWS_AS(epoch(epoch.batches()), Error);
     }
-    CHECK(seen.size() == targets.size());
+  }
+
+  TEST_CASE("a permutation of any size is one") {
+    for (int64_t n : {1, 2, 3, 16, 17, 1000}) {
+      const Permutation order(n, Rng(static_cast<uint64_t>(n)));
+      std::set<int64_t> seen;
+      for (int64_t i = 0; i < n; ++i) {
+        CHECK(order(i) >= 0);
+        CHECK(order(i) < n);
+        seen.insert(order(i));
+      }
+      CHECK(std::ssize(seen) == n);
+    }
+  }
+
+  TEST_CASE("the loader hands on batches in order, errors too, and stops when dropped") {
+    const TinyData tiny;
+    const RunSettings run = small_run();
+    const EpochTargets epoch(tiny.data, 0, 4, 6, Rng(2));
+    const auto make = [&](int64_t i) { return make_batch(tiny.data, epoch(i), {6, 3, 0.0}, Rng(2)); };
+    BatchLoader loader(epoch.batches(), make);
+    for (int64_t i = 0; i < epoch.batches(); ++i) {
+      const auto batch = loader.next();
+      REQUIRE(batch.has_value());
+      CHECK(batch->items == make(i).items);
+    }
+    CHECK(!loader.next().has_value());
+    BatchLoader failing(3, [&](int64_t i) {
+      check(i < 1, "batch {} is bad", i);
+      return make(i);
+    });
+    CHECK(failing.next().has_value());
+    CHECK_THROWS_WITH_AS(failing.next(), "batch 1 is bad", Error);
+    BatchLoader dropped(epoch.batches(), make);
+    CHECK(dropped.next().has_value());
+  }
+
+  TEST_CASE("negatives with queries of their own are searches of the user's past") {
+    const TinyData tiny;
+    const Batch batch = make_batch(tiny.data, all_targets(tiny.data), {6, 3, 0.0, true}, Rng(2));
+    int64_t different = 0;
+    for (int64_t b = 0; b < batch.size(); ++b) {
+      const Target t = batch.rows[b];
+      const auto past = tiny.data.user_queries(t.user).first(static_cast<std::size_t>(t.position));
+      const auto query = [&](int64_t c) { return batch.queries[batch.targets.query[b * batch.candidates() + c]]; };
+      for (int64_t c = 1; c < batch.candidates(); ++c) {
+        CHECK((query(c) == query(0) || std::find(past.begin(), past.end(), query(c)) != past.end()));
+        CHECK((query(c) != 0) == (query(0) != 0));
+        different += query(c) != query(0);
+      }
+    }
+    CHECK(different > 0);
+  }
+
+  TEST_CASE("full ranking counts every item the user did not have before") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    run.eval_negatives = 0;
+    const RankingMetrics m = evaluate_popularity(tiny.data, run, {});
+    // By hand: popularity over all but the last two actions of each user.
+    std::vector<int> count(31, 0);
+    for (int64_t u = 0; u < tiny.data.users(); ++u) {
+      const auto items = tiny.data.user_items(u);
+      for (std::size_t p = 0; p + 2 < items.size(); ++p) ++count[items[p]];
+    }
+    double hits = 0, users = 0;
+    for (const Target& t : held_out_targets(tiny.data, Split::test)) {
+      const auto items = tiny.data.user_items(t.user);
+      const std::set<int32_t> before(items.begin(), items.begin() + t.position);
+      int64_t above = 0, ties = 0;
+      for (int32_t i = 1; i <= 30; ++i) {
+        if (i == items[t.position] || before.count(i) != 0) continue;
+        above += count[i] > count[items[t.position]];
+        ties += count[i] == count[items[t.position]];
+      }
+      hits += expected_hit(above, ties, 10);
+      ++users;
+    }
+    CHECK(m.users == static_cast<int64_t>(users));
+    CHECK(m.hr10 == doctest::Approx(hits / users));
+    const auto model = small_model("mean_pool", tiny.data, small_settings());
+    CHECK(evaluate(*model, tiny.data, run, {}).users == m.users);
   }
 
   TEST_CASE("the same seed gives the same model file byte for byte, with 1, 2 and 3 threads") {
@@ -349,9 +447,9 @@ TEST_SUITE("seminar") {
       write_file(broken, bytes.substr(0, cut));
       CHECK_THROWS_AS(load_model(broken, tiny.data), Error);
     }
-    RawData other = tiny_raw();
-    other.users.pop_back();
-    write_dataset(other, tiny.folder / "other");
+    DatasetBuilder other = tiny_builder();
+    other.add_event(0, 0, 0, 5000, other.events());
+    other.write(tiny.folder / "other");
     CHECK_THROWS_WITH_AS(load_model(path, Dataset::open(tiny.folder / "other")),
                          doctest::Contains("made for another data set"), Error);
     SafetensorsWriter wrong;

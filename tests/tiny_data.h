@@ -6,8 +6,9 @@
 #include <atomic>
 #include <filesystem>
 #include <string>
+#include <vector>
 
-#include "seminar/data/dataset.h"
+#include "seminar/data/dataset_builder.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -30,31 +31,29 @@ class TemporaryFolder {
 
 /// 12 users, 30 items, histories of 2 to 18 actions, every third with a query. Item 7 has no words, item 8 no
 /// attributes.
-inline RawData tiny_raw() {
-  RawData raw;
-  raw.info.kind = "tiny";
+inline DatasetBuilder tiny_builder() {
+  DatasetBuilder builder;
+  builder.info.kind = "tiny";
   const char* words[] = {"red", "green", "blue", "old", "new", "big"};
   const char* genres[] = {"Drama", "Comedy", "Action"};
   for (int i = 1; i <= 30; ++i) {
-    RawData::Item item;
-    item.original_id = 100 + i;
-    item.title = fmt::format("Item {}", i);
-    if (i != 7) item.text = fmt::format("{} {} {}", words[i % 6], words[i / 6 % 6], words[(i * 5 + 1) % 6]);
-    if (i != 8) item.attributes = {genres[i % 3], genres[(i + i / 3) % 3]};
-    raw.items.push_back(item);
+    std::vector<std::string> attributes;
+    if (i != 8) attributes = {genres[i % 3], genres[(i + i / 3) % 3]};
+    const int32_t item = builder.item(fmt::format("{}", 100 + i));
+    builder.describe_item(item, fmt::format("Item {}", i),
+                          i == 7 ? "" : fmt::format("{} {} {}", words[i % 6], words[i / 6 % 6], words[(i * 5 + 1) % 6]),
+                          attributes);
   }
   for (int u = 0; u < 12; ++u) {
-    RawData::User user;
-    user.original_id = u + 1;
+    const int32_t user = builder.user(fmt::format("{}", u + 1));
     for (int p = 0; p < 2 + (u * 7) % 17; ++p)
-      user.events.push_back(
-          {1 + (u * 3 + p * 5 + p / 6) % 30, p % 3 == 0 ? raw.queries.id(words[(u + p) % 6]) : 0, 1000 + p});
-    raw.users.push_back(user);
+      builder.add_event(user, (u * 3 + p * 5 + p / 6) % 30, p % 3 == 0 ? builder.queries.id(words[(u + p) % 6]) : 0,
+                        1000 + p, builder.events());
   }
-  return raw;
+  return builder;
 }
 
-/// tiny_raw() on disk, opened.
+/// tiny_builder() on disk, opened.
 struct TinyData {
   TemporaryFolder folder;
   Dataset data;
@@ -62,7 +61,7 @@ struct TinyData {
 
  private:
   static Dataset make(const std::string& dir) {
-    write_dataset(tiny_raw(), dir);
+    tiny_builder().write(dir);
     return Dataset::open(dir);
   }
 };

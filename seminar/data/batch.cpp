@@ -1,23 +1,21 @@
 #include "seminar/data/batch.h"
 
 #include <algorithm>
-#include <numeric>
-#include <set>
+#include <unordered_set>
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-template <class T>
-void shuffle(std::vector<T>& values, Rng& rng) {
-  for (std::size_t i = values.size(); i > 1; --i)
-    std::swap(values[i - 1], values[static_cast<std::size_t>(rng.below(static_cast<int64_t>(i)))]);
-}
+constexpr int64_t batches_in_run = 16;  // sorted by length together
+constexpr std::size_t batches_ahead = 2;
 
 // Numbers ids in order of first use.
 class Numbering {
  public:
   explicit Numbering(int64_t table) : number_(static_cast<std::size_t>(table), -1) { (*this)(0); }
   int32_t operator()(int32_t id) {
+    check(id >= 0 && id < std::ssize(number_), "data set: damaged: id {} of {}; see 'seminar data info --verify'", id,
+          number_.size());
     int32_t& n = number_[static_cast<std::size_t>(id)];
     if (n < 0) {
       n = static_cast<int32_t>(ids.size());
@@ -33,21 +31,36 @@ class Numbering {
 
 }  // namespace
 
-std::vector<Target> train_targets(const Dataset& data, int64_t per_user, Rng rng) {
-  std::vector<Target> targets;
+EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng)
+    : data_(data), per_user_(per_user), batch_(batch), history_(history), rng_(rng), start_{0} {
   for (int64_t user = 0; user < data.users(); ++user) {
-    const int64_t n = static_cast<int64_t>(data.user_items(user).size());
-    std::vector<int32_t> positions(static_cast<std::size_t>(std::max<int64_t>(0, n - 3)));
-    std::iota(positions.begin(), positions.end(), 1);
-    if (per_user > 0 && static_cast<int64_t>(positions.size()) > per_user) {
-      Rng stream = rng.split(static_cast<uint64_t>(user));
-      shuffle(positions, stream);
-      positions.resize(static_cast<std::size_t>(per_user));
-      std::sort(positions.begin(), positions.end());
-    }
-    for (int32_t p : positions) targets.push_back({static_cast<int32_t>(user), p});
+    const int64_t all = std::max<int64_t>(0, std::ssize(data.user_items(user)) - 3);
+    start_.push_back(start_.back() + (per_user > 0 ? std::min(per_user, all) : all));
   }
-  return targets;
+}
+
+Target EpochTargets::target(int64_t number) const {
+  const int64_t user = std::upper_bound(start_.begin(), start_.end(), number) - start_.begin() - 1;
+  const int64_t all = std::ssize(data_.user_items(user)) - 3, k = number - start_[user];
+  // Which k positions of a capped user take part is a permutation of the user's own.
+  const Permutation draw(all, rng_.split("user").split(static_cast<uint64_t>(user)));
+  const int64_t position = 1 + (per_user_ > 0 && all > per_user_ ? draw(k) : k);
+  return {static_cast<int32_t>(user), static_cast<int32_t>(position)};
+}
+
+std::vector<Target> EpochTargets::operator()(int64_t i) const {
+  check(i >= 0 && i < batches(), "targets: batch {} of {}", i, batches());
+  const int64_t run = i / batches_in_run, first = run * batches_in_run * batch_,
+                count = std::min(size() - first, batches_in_run * batch_);
+  const Permutation order(size(), rng_.split("order"));
+  std::vector<Target> targets;
+  for (int64_t k = 0; k < count; ++k) targets.push_back(target(order(first + k)));
+  const auto length = [&](const Target& t) { return std::min<int64_t>(t.position, history_); };
+  std::stable_sort(targets.begin(), targets.end(),
+                   [&](const Target& a, const Target& b) { return length(a) < length(b); });
+  const Permutation place((count + batch_ - 1) / batch_, rng_.split("run").split(static_cast<uint64_t>(run)));
+  const int64_t begin = place(i % batches_in_run) * batch_;
+  return {targets.begin() + begin, targets.begin() + std::min(count, begin + batch_)};
 }
 
 std::vector<Target> held_out_targets(const Dataset& data, Split split) {
@@ -77,64 +90,130 @@ std::vector<int32_t> draw_negatives(const Dataset& data, int32_t user, int64_t c
   return drawn;
 }
 
+namespace {
+
+// Queries of the searches in a user's history before `position`.
+std::vector<int32_t> searches(const Dataset& data, const Target& t) {
+  std::vector<int32_t> found;
+  for (const int32_t query : data.user_queries(t.user).first(static_cast<std::size_t>(t.position)))
+    if (query != 0) found.push_back(query);
+  return found;
+}
+
+}  // namespace
+
 Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng) {
-  check(!targets.empty(), "batch: no targets");
+  std::vector<int32_t> items, queries;
+  for (const Target& t : targets) {
+    const auto user_items = data.user_items(t.user), user_queries = data.user_queries(t.user);
+    check(t.position >= 0 && t.position < std::ssize(user_items), "batch: user {} has no action {}", t.user,
+          t.position);
+    Rng stream = rng.split(static_cast<uint64_t>(t.user)).split(static_cast<uint64_t>(t.position));
+    const int32_t query = stream.chance(options.hide_query) ? 0 : user_queries[t.position];
+    std::vector<int32_t> negatives;
+    if (options.own_negatives) {
+      const auto own = data.negatives(t.user);
+      check(std::ssize(own) == options.negatives, "negatives: user {} brings {}, {} are needed",
+            data.original_user(t.user), own.size(), options.negatives);
+      negatives.assign(own.begin(), own.end());
+    } else {
+      negatives = draw_negatives(data, t.user, options.negatives, stream);
+    }
+    items.push_back(user_items[t.position]);
+    items.insert(items.end(), negatives.begin(), negatives.end());
+    queries.push_back(query);
+    const std::vector<int32_t> own = options.own_queries && query != 0 ? searches(data, t) : std::vector<int32_t>();
+    for (std::size_t n = 0; n < negatives.size(); ++n)
+      queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
+  }
+  return make_batch(data, targets, options.history, items, queries);
+}
+
+Batch make_batch(const Dataset& data, std::span<const Target> targets, int64_t history, std::span<const int32_t> items,
+                 std::span<const int32_t> queries) {
+  const int64_t rows = std::ssize(targets);
+  check(rows > 0, "batch: no targets");
+  check(items.size() == queries.size() && !items.empty() && std::ssize(items) % rows == 0,
+        "batch: {} items and {} queries for {} targets", items.size(), queries.size(), rows);
   int64_t length = 1;
-  for (const Target& t : targets) length = std::max(length, std::min<int64_t>(options.history, t.position));
-  const int64_t rows = static_cast<int64_t>(targets.size()), candidates = 1 + options.negatives;
-  Numbering items(data.items() + 1), queries(data.queries());
+  for (const Target& t : targets) length = std::max(length, std::min<int64_t>(history, t.position));
+  Numbering item_number(data.items() + 1), query_number(data.queries());
   std::vector<int32_t> history_item(static_cast<std::size_t>(rows * length), 0), history_query = history_item;
-  std::vector<int32_t> target_item(static_cast<std::size_t>(rows * candidates), 0), target_query = target_item;
+  std::vector<int32_t> target_item, target_query;
   Batch batch;
   batch.mask = Tensor::zeros({rows, length});
   batch.first = Tensor::zeros({rows, length});
   real *mask = batch.mask.write(), *first = batch.first.write();
+  std::unordered_set<int32_t> met;
   for (int64_t r = 0; r < rows; ++r) {
     const Target t = targets[r];
     const auto user_items = data.user_items(t.user), user_queries = data.user_queries(t.user);
-    check(t.position < static_cast<int32_t>(user_items.size()), "batch: user {} has no action {}", t.user, t.position);
-    const int32_t begin = static_cast<int32_t>(std::max<int64_t>(0, t.position - options.history));
-    std::set<int32_t> met;
+    check(t.position >= 0 && t.position <= std::ssize(user_items), "batch: user {} has no action {}", t.user,
+          t.position);
+    const int32_t begin = static_cast<int32_t>(std::max<int64_t>(0, t.position - history));
+    met.clear();
     for (int32_t p = begin; p < t.position; ++p) {
       const int64_t at = r * length + p - begin;
-      history_item[at] = items(user_items[p]);
-      history_query[at] = queries(user_queries[p]);
+      history_item[at] = item_number(user_items[p]);
+      history_query[at] = query_number(user_queries[p]);
       mask[at] = 1;
       first[at] = met.insert(user_items[p]).second ? 1 : 0;
     }
-    Rng stream = rng.split(static_cast<uint64_t>(t.user)).split(static_cast<uint64_t>(t.position));
-    const int32_t query = stream.chance(options.hide_query) ? 0 : queries(user_queries[t.position]);
-    const std::vector<int32_t> negatives = draw_negatives(data, t.user, options.negatives, stream);
-    for (int64_t c = 0; c < candidates; ++c) {
-      target_item[r * candidates + c] = items(c == 0 ? user_items[t.position] : negatives[c - 1]);
-      target_query[r * candidates + c] = query;
-    }
     batch.begins.push_back(begin);
   }
+  for (const int32_t item : items) target_item.push_back(item_number(item));
+  for (const int32_t query : queries) target_query.push_back(query_number(query));
+  const int64_t candidates = std::ssize(items) / rows;
   batch.rows.assign(targets.begin(), targets.end());
-  batch.items = std::move(items.ids);
-  batch.queries = std::move(queries.ids);
+  batch.items = std::move(item_number.ids);
+  batch.queries = std::move(query_number.ids);
   batch.history = {Ids({rows, length}, std::move(history_query)), Ids({rows, length}, std::move(history_item))};
   batch.targets = {Ids({rows, candidates}, std::move(target_query)), Ids({rows, candidates}, std::move(target_item))};
   return batch;
 }
 
-std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history,
-                                                   Rng rng) {
-  // Sorting runs of 16 batches by length keeps the order random and the padding low.
-  const std::size_t run = static_cast<std::size_t>(batch) * 16, step = static_cast<std::size_t>(batch);
-  shuffle(targets, rng);
-  const auto length = [&](const Target& t) { return std::min<int64_t>(t.position, history); };
-  std::vector<std::vector<Target>> batches;
-  for (std::size_t begin = 0; begin < targets.size(); begin += run) {
-    const auto from = targets.begin() + static_cast<std::ptrdiff_t>(begin);
-    const auto to = targets.begin() + static_cast<std::ptrdiff_t>(std::min(targets.size(), begin + run));
-    std::stable_sort(from, to, [&](const Target& a, const Target& b) { return length(a) < length(b); });
-    for (auto at = from; at < to; at += std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(step), to - at))
-      batches.emplace_back(at, at + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(step), to - at));
+BatchLoader::BatchLoader(int64_t count, std::function<Batch(int64_t)> make)
+    : thread_([this, count, make = std::move(make)] { run(count, make); }) {}
+
+BatchLoader::~BatchLoader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
   }
-  shuffle(batches, rng);
-  return batches;
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BatchLoader::run(int64_t count, const std::function<Batch(int64_t)>& make) {
+  try {
+    for (int64_t i = 0; i < count; ++i) {
+      Batch batch = make(i);
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stop_ || ready_.size() < batches_ahead; });
+      if (stop_) return;
+      ready_.push_back(std::move(batch));
+      changed_.notify_all();
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    error_ = std::current_exception();
+  }
+  const std::lock_guard lock(mutex_);
+  done_ = true;
+  changed_.notify_all();
+}
+
+std::optional<Batch> BatchLoader::next() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !ready_.empty() || done_; });
+  if (ready_.empty()) {
+    if (error_) std::rethrow_exception(error_);
+    return std::nullopt;
+  }
+  Batch batch = std::move(ready_.front());
+  ready_.pop_front();
+  changed_.notify_all();
+  return batch;
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -2,6 +2,13 @@
 // items and queries are listed once.
 #pragma once
 
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
 #include <vector>
 
 #include "seminar/data/dataset.h"
@@ -17,8 +24,27 @@ struct Target {
   int32_t user, position;
 };
 
-/// Training targets of one epoch: positions 1 .. N-3 of every user, at most `per_user` (0: all) drawn by `rng`.
-std::vector<Target> train_targets(const Dataset& data, int64_t per_user, Rng rng);
+/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, at most `per_user`
+/// of them (0: all), in a random order that keeps histories of similar length together, so that little is padding. The
+/// same (data, rng) gives the same batches.
+class EpochTargets {
+ public:
+  /// `batch` targets a batch; histories are looked at up to length `history`.
+  EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng);
+  /// Targets and batches of the epoch.
+  int64_t size() const { return start_.back(); }
+  int64_t batches() const { return (size() + batch_ - 1) / batch_; }
+  /// The i-th batch.
+  std::vector<Target> operator()(int64_t i) const;
+
+ private:
+  Target target(int64_t number) const;
+  const Dataset& data_;
+  int64_t per_user_, batch_, history_;
+  Rng rng_;
+  std::vector<int64_t> start_;  // how many targets the users before have
+};
+
 /// The validation or test target of every user who has a history before it.
 std::vector<Target> held_out_targets(const Dataset& data, Split split);
 
@@ -44,15 +70,38 @@ struct BatchOptions {
   int64_t history = 200;  ///< at most this many behaviours
   int64_t negatives = 4;
   double hide_query = 1;  ///< chance that a target's query is replaced by the empty one; else all candidates share it
+  bool own_queries = false;    ///< instead, a negative gets the query of a random search of its user
+  bool own_negatives = false;  ///< the data set's own negatives instead of drawn ones
 };
 
 /// The batch of `targets`; negatives and hidden queries come from rng.split(user).split(position), so they do not
 /// depend on what else is in the batch.
 Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng);
 
-/// The targets in an order for training: shuffled, but neighbours have histories of similar length, so that little is
-/// padding. Returns consecutive runs of at most `batch` targets.
-std::vector<std::vector<Target>> batches_by_length(std::vector<Target> targets, int64_t batch, int64_t history,
-                                                   Rng rng);
+/// The same with the candidates given: items and queries [B * T], row by row. A target's position may be the length of
+/// its user's sequence: the next action, whatever it will be.
+Batch make_batch(const Dataset& data, std::span<const Target> targets, int64_t history, std::span<const int32_t> items,
+                 std::span<const int32_t> queries);
+
+/// Makes batches ahead of their use, in a thread of its own.
+class BatchLoader {
+ public:
+  /// `make(i)` for i = 0 .. count-1 runs in the loader's thread, at most two batches ahead.
+  BatchLoader(int64_t count, std::function<Batch(int64_t)> make);
+  ~BatchLoader();
+  BatchLoader(const BatchLoader&) = delete;
+  BatchLoader& operator=(const BatchLoader&) = delete;
+  /// The next batch; nothing after the last. Throws what make() threw.
+  std::optional<Batch> next();
+
+ private:
+  void run(int64_t count, const std::function<Batch(int64_t)>& make);
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Batch> ready_;
+  std::exception_ptr error_;
+  bool done_ = false, stop_ = false;
+  std::thread thread_;
+};
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,58 +1,64 @@
-// Reading comma-separated files (RFC 4180) record by record, with errors that name file, line and value.
+// Tables in text: comma-separated files (RFC 4180) and plain ones cut at a separator, record by record, with errors
+// that name file, line and value.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "tensor/file.h"
+#include "seminar/data/line_reader.h"
 
 namespace seminar {
 
-/// `value` for an error message: in single quotes, on one line, at most 60 characters, control characters and bytes
-/// that are not UTF-8 escaped.
-std::string shown(std::string_view value);
+/// Whole number in `text`; throws BadRow through `reject(what, value)` otherwise.
+int64_t parse_integer(std::string_view text, const std::string& name, const LineReader& lines, int64_t line);
+/// Finite number in `text`.
+double parse_number(std::string_view text, const std::string& name, const LineReader& lines, int64_t line);
+/// The parts of `text` between occurrences of `separator`.
+std::vector<std::string_view> split(std::string_view text, std::string_view separator);
 
-/// True if `text` is well-formed UTF-8.
-bool valid_utf8(std::string_view text);
-
-/// A CSV file with a header line. Quoted fields may hold commas, doubled quotes and newlines; a UTF-8 byte order mark,
-/// CRLF and a missing final newline are accepted. Every complaint is an Error `path:line: what: value`.
+/// A table with a header line. With ',' as separator, quoted fields may hold commas, doubled quotes and newlines; with
+/// another there are no quotes. Every complaint is `path:line: what: value`: an Error if the file is unusable, a BadRow
+/// if the record is.
 class CsvReader {
  public:
-  /// Opens `path` and finds the named columns in its header, in any order; other columns are skipped. Throws Error if
-  /// the file cannot be read, a named column is missing or there are no rows.
-  CsvReader(const std::string& path, std::vector<std::string> columns);
+  /// Opens `path` and finds the named columns in its header, in any order; other columns are skipped. A name may end in
+  /// '?': the column may be missing and its fields are empty then. Names of typed headers are compared up to ':'. No
+  /// names: all columns.
+  /// Throws Error if the file cannot be read, a column is missing or stands twice, or there are no rows.
+  CsvReader(const std::string& path, std::vector<std::string> columns, ReadPolicy& policy, char separator = ',');
 
-  /// Moves to the next record; false at the end. Throws Error if the record is malformed.
+  /// Moves to the next record; false at the end. Malformed records go to the policy.
   bool next();
 
   /// Field of the i-th named column, unquoted; valid until the next call of next().
   std::string_view field(std::size_t i) const;
-  /// The field as a whole number; throws Error if it is not one or does not fit 64 bits.
-  int64_t integer(std::size_t i) const;
-  /// The field as a finite number; throws Error if it is not one.
-  double number(std::size_t i) const;
+  bool has(std::size_t i) const { return columns_[i] != missing; }
+  /// The field as a whole number; throws BadRow if it is not one or does not fit 64 bits.
+  int64_t integer(std::size_t i) const { return parse_integer(field(i), names_[i], lines_, line_); }
+  /// The field as a finite number.
+  double number(std::size_t i) const { return parse_number(field(i), names_[i], lines_, line_); }
+  /// Names of the columns read, and the type behind ':' in the header, if any.
+  const std::vector<std::string>& names() const { return names_; }
+  const std::string& type(std::size_t i) const { return types_[i]; }
 
   /// Line on which the record starts, from 1.
   int64_t line() const { return line_; }
-  /// Throws Error about the current record: `path:line: what: 'value'`.
-  [[noreturn]] void reject(std::string_view what, std::string_view value) const { reject_at(line_, what, value); }
-  /// The same about the record that started on `line`.
-  [[noreturn]] void reject_at(int64_t line, std::string_view what, std::string_view value) const;
+  /// Throws BadRow about the current record: `path:line: what: 'value'`.
+  [[noreturn]] void reject(std::string_view what, std::string_view value) const { lines_.reject(line_, what, value); }
 
  private:
-  void read_record();
+  static constexpr std::size_t missing = static_cast<std::size_t>(-1);
+  bool read_record();
+  enum class State { start, plain, quoted, closed };
+  State parse(std::string_view line, State state);
   std::string_view raw_field(std::size_t i) const;
 
-  MappedFile file_;
-  const char* at_;
-  const char* end_;
-  int64_t line_ = 1, next_line_ = 1;
+  ReadPolicy& policy_;
+  LineReader lines_;
+  char separator_;
+  int64_t line_ = 1;
   std::string text_;               // the record's fields, unquoted, one after the other
   std::vector<std::size_t> ends_;  // where each field ends in text_
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, types_;
   std::vector<std::size_t> columns_;  // position in the record of each named column
   std::size_t width_ = 0;
 };

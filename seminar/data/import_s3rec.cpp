@@ -1,0 +1,101 @@
+// S3-Rec: NAME.txt (one user a line: user item item ... in time order), NAME_item2attributes.json and, if there,
+// NAME_sample.txt (user and 99 negatives of the test target). No times: the place in the line stands for them. No
+// texts; with --query-share, queries are made of attributes.
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "seminar/data/import.h"
+#include "tensor/file.h"
+
+namespace fs = std::filesystem;
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+constexpr std::size_t max_line = std::size_t{16} << 20;
+
+// The given NAME.txt, or the only one in the given folder.
+std::string sequences_file(const std::string& source) {
+  if (!fs::is_directory(source)) return source;
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(source)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".txt") && !name.ends_with("_sample.txt")) found.push_back(entry.path().string());
+  }
+  std::sort(found.begin(), found.end());
+  check(found.size() == 1, "{}: {} NAME.txt files: name one of them: {}", source, found.size(), fmt::join(found, ", "));
+  return found[0];
+}
+
+// Calls row(user, items, lines) for "user item item ...".
+template <class Row>
+void each_user_line(Import& in, const std::string& path, const Row& row) {
+  LineReader lines(path, in.policy, {.max_line = max_line});
+  for (bool more = true; more;)
+    in.policy.accept([&] {
+      more = lines.next();
+      if (!more || lines.line().empty()) return;
+      std::vector<std::string> ids;
+      for (const std::string_view part : split(lines.line(), " "))
+        if (!part.empty()) ids.push_back(fmt::format("{}", parse_integer(part, "id", lines, lines.number())));
+      if (ids.size() < 2) lines.reject(lines.number(), "a user without items", lines.line());
+      row(ids[0], std::span(ids).subspan(1), lines);
+    });
+}
+
+}  // namespace
+
+void import_s3rec(Import& in) {
+  DatasetBuilder& b = in.builder;
+  const std::string path = sequences_file(in.source),
+                    base = path.substr(0, path.size() - std::min<std::size_t>(4, path.size()));
+  each_user_line(in, in.note(path),
+                 [&](const std::string& user, std::span<const std::string> items, const LineReader& lines) {
+                   if (b.find_user(user) >= 0) lines.reject(lines.number(), "second line of a user", user);
+                   const int32_t u = b.user(user);
+                   for (std::size_t i = 0; i < items.size(); ++i)
+                     b.add_event(u, b.item(items[i]), 0, static_cast<int64_t>(i), lines.number());
+                 });
+  b.filter(in.options.filter);
+
+  const std::string attribute_path = base + "_item2attributes.json";
+  std::vector<QueryPhrases> phrases(static_cast<std::size_t>(b.items()));
+  if (fs::exists(attribute_path)) {
+    const nlohmann::json all = nlohmann::json::parse(read_file(in.note(attribute_path)), nullptr, false);
+    check(all.is_object(), "{}: not a JSON object", attribute_path);
+    for (const auto& [id, list] : all.items()) {
+      check(list.is_array(), "{}: '{}': not a list", attribute_path, id);
+      const int32_t item = b.find_item(id);
+      if (item < 0) {
+        in.count("attributes_without_item");
+        continue;
+      }
+      std::vector<std::string> attributes;  // LastFM's lists repeat themselves
+      for (const nlohmann::json& value : list) {
+        check(value.is_number_integer(), "{}: '{}': not whole numbers", attribute_path, id);
+        std::string attribute = fmt::format("a{}", value.template get<int64_t>());
+        if (std::find(attributes.begin(), attributes.end(), attribute) == attributes.end())
+          attributes.push_back(std::move(attribute));
+      }
+      phrases[item].choice = attributes;
+      b.describe_item(item, "item " + id, "", attributes);
+    }
+  }
+  if (const std::string negatives = base + "_sample.txt"; fs::exists(negatives))
+    each_user_line(in, in.note(negatives),
+                   [&](const std::string& user, std::span<const std::string> items, const LineReader& lines) {
+                     std::vector<int32_t> ids;
+                     for (const std::string& item : items) {
+                       ids.push_back(b.find_item(item));
+                       if (ids.back() < 0) lines.reject(lines.number(), "a negative that nobody has", item);
+                     }
+                     const int32_t u = b.find_user(user);
+                     if (u < 0) lines.reject(lines.number(), "negatives of an unknown user", user);
+                     b.set_negatives(u, ids);
+                   });
+  if (in.options.query_share > 0)
+    make_queries(in, in.options.query_share, [&](int32_t item) -> const QueryPhrases& { return phrases[item]; });
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION

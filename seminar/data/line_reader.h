@@ -1,0 +1,99 @@
+// Lines of text files read forward through a small buffer, plain or gzip, and what to do with bad rows.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tensor/error.h"
+
+namespace seminar {
+
+/// `value` for an error message: in single quotes, on one line, at most 60 characters, control characters and bytes
+/// that are not UTF-8 escaped.
+std::string shown(std::string_view value);
+
+/// True if `text` is well-formed UTF-8.
+bool valid_utf8(std::string_view text);
+
+/// A row that cannot be used; the file as a whole is still readable.
+struct BadRow : Error {
+  using Error::Error;
+};
+
+/// How importers read: how many bad rows are tolerated, and who is told about progress.
+class ReadPolicy {
+ public:
+  /// Up to `skip_bad` bad rows are left out and counted; the next one is thrown on.
+  explicit ReadPolicy(int64_t skip_bad = 0) : skip_bad_(skip_bad) {}
+  /// Calls f(); true if it did not throw BadRow.
+  template <class F>
+  bool accept(F&& f) {
+    try {
+      f();
+      return true;
+    } catch (const BadRow& e) {
+      if (skipped_ >= skip_bad_) {
+        if (skip_bad_ == 0) throw;
+        fail("{} (and {} rows skipped before it, all that --skip-bad allows)", e.what(), skipped_);
+      }
+      if (skipped_++ == 0) first_ = e.what();
+      return false;
+    }
+  }
+  int64_t skipped() const { return skipped_; }
+  /// Message of the first row left out.
+  const std::string& first() const { return first_; }
+
+  /// Called now and then with the file, rows read so far and the share of the file that is read. May throw to stop.
+  std::function<void(const std::string& path, int64_t rows, double share)> progress;
+
+ private:
+  int64_t skip_bad_, skipped_ = 0;
+  std::string first_;
+};
+
+/// The lines of a text file, without "\n" or "\r\n"; a UTF-8 byte order mark at the start is dropped. Plain or gzip, by
+/// content. Memory does not grow with the file.
+class LineReader {
+ public:
+  struct Options {
+    std::size_t max_line = std::size_t{1} << 20;  ///< bytes
+    bool latin1 = false;                          ///< else UTF-8
+  };
+  /// Throws Error if the file cannot be read or is empty.
+  LineReader(const std::string& path, ReadPolicy& policy, Options options);
+  LineReader(const std::string& path, ReadPolicy& policy);
+  ~LineReader();
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  /// Moves to the next line; false at the end. Throws BadRow for a NUL byte, a line too long or not UTF-8 (the next
+  /// call goes on behind it), Error for a damaged gzip stream.
+  bool next();
+  /// The line, valid until the next call.
+  std::string_view line() const { return line_; }
+  /// Its number from 1.
+  int64_t number() const { return number_; }
+  const std::string& path() const { return path_; }
+  /// Puts lines back, to be read again; the first becomes the next one. They were the last ones read.
+  void put_back(std::deque<std::string> lines);
+  /// Throws BadRow `path:line: what: 'value'`.
+  [[noreturn]] void reject(int64_t line, std::string_view what, std::string_view value) const;
+
+ private:
+  bool fill();
+  struct Stream;
+  std::string path_;
+  ReadPolicy& policy_;
+  Options options_;
+  std::unique_ptr<Stream> stream_;
+  std::string line_;
+  std::deque<std::string> again_;
+  int64_t number_ = 0;
+};
+
+}  // namespace seminar
