@@ -133,7 +133,8 @@ OP_ROW(bce_with_logits,
                    reference(weight)},
                   {{Tensor::normal({2, 3}, rng, 80)},
                    [=](std::span<const Var> in) { return bce_with_logits(in[0], target); }},
-                  {{Tensor::normal({5000}, rng)}, [large = Tensor::uniform({5000}, rng)](std::span<const Var> in) {
+                  {{Tensor::normal({5000}, rng)},
+                   [large = Tensor::uniform({5000}, rng, 0, 1)](std::span<const Var> in) {
                      return bce_with_logits(in[0], large);
                    }}};
             },
