@@ -12,6 +12,7 @@ namespace {
 struct EvalArguments {
   std::string data, model, json;
   bool valid = false, show_query = false, exposures = false;
+  std::optional<int64_t> leave_out;
   SettingsFlags flags;
 };
 
@@ -28,7 +29,7 @@ void run(EvalArguments& a) {
   }
   RankingMetrics m;
   if (a.model == "popularity") {
-    m = evaluate_popularity(data, a.flags.run, options);
+    m = evaluate_popularity(data, a.flags.run, options, a.leave_out);
   } else {
     m = evaluate(*load_model(a.model, data), data, a.flags.run, options);
   }
@@ -54,6 +55,8 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
   command->add_flag("--valid", a->valid, "the validation actions instead of the test actions");
   command->add_flag("--show-query", a->show_query, "candidates share the target's query, as in search");
+  command->add_option("--leave-out", a->leave_out,
+                      "popularity: last actions of each user that do not count (default: from the evaluated one on)");
   command->add_flag("--exposures", a->exposures, "AUC and GAUC on what users were shown, instead of ranking");
   a->flags.add(*command, false);
   command->callback([a] { run(*a); });

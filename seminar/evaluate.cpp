@@ -94,11 +94,13 @@ RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettin
   return evaluate_scores(data, run, options, [&](const Batch& batch) { return model.score(data, batch, run); });
 }
 
-RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
+RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+                                   std::optional<int64_t> leave_out) {
+  const int64_t left_out = leave_out.value_or(options.split == Split::test ? 1 : 2);
   std::vector<real> count(static_cast<std::size_t>(data.items()) + 1, 0);
   for (int64_t user = 0; user < data.users(); ++user) {
     const auto items = data.user_items(user);
-    for (std::size_t p = 0; p + 2 < items.size(); ++p) ++count[items[p]];
+    for (int64_t p = 0; p + left_out < std::ssize(items); ++p) ++count[items[p]];
   }
   return evaluate_scores(data, run, options, [&](const Batch& batch) {
     Tensor scores = Tensor::empty({batch.size(), batch.candidates()});

@@ -18,8 +18,10 @@ struct EvaluationOptions {
 RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
                         const EvaluationOptions& options);
 
-/// The same candidates ranked by how often training targets and histories hold them (held-out actions do not count).
-RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+/// The same candidates ranked by how often users had them. Of each user the last `leave_out` actions do not count; by
+/// default those from the evaluated one on. 0 counts the very actions to be predicted, as some published figures do.
+RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+                                   std::optional<int64_t> leave_out = std::nullopt);
 
 /// Metrics of a model on what users were shown at or after their test action, each exposure with the history before it.
 /// Throws Error if the data set has no exposures.

@@ -166,7 +166,7 @@ TEST_SUITE("import") {
       refused("0,5,x,1684742000000,[20 34;3],U,21,2,VIDEO\n", "src_inter.csv:6: not a list of whole numbers");
       refused("0,5,x,1684742000000,20,U,21,2,VIDEO\n", "src_inter.csv:6: not a list in brackets");
       refused("0,5,x,-5,[1],U,21,2,VIDEO\n", "src_inter.csv:6: time is negative: '-5'");
-      refused("0,5,x,1e30,[1],U,21,2,VIDEO\n", "src_inter.csv:6: time is not in s");
+      refused("0,5,x,1e30,[1],U,21,2,VIDEO\n", "src_inter.csv:6: time is after 2106: '1e30'");
       refused("0,5,x,1684742000000,[1],U,99999999999999999999,2,VIDEO\n", "item_id does not fit 64 bits");
       refused("0,5,x,1684742000000,\"[1],U,21,2,VIDEO\n", "src_inter.csv:6: unbalanced quote");
       refused(std::string("0,5,x,1684742000000,[1],U,2\0", 28) + "1,2,VIDEO\n", "src_inter.csv:6: NUL byte");

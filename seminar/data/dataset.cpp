@@ -197,6 +197,7 @@ Dataset Dataset::open(const std::string& dir) {
   data.info_.seed = manifest.get<uint64_t>("seed");
   data.info_.options = manifest.get_map<double>("options");
   data.info_.import_counts = manifest.get_map<int64_t>("import_counts");
+  check(data.info_.import_counts.count("searches") != 0, "{}: member missing: 'searches' in 'import_counts'", path);
   data.checksums_ = manifest.get_map<std::string>("checksums");
   data.map_files(dir);
   for (const auto& [name, file] : data.files_)
@@ -267,9 +268,7 @@ void Dataset::verify() const {
 }
 
 double Dataset::query_share() const {
-  const int64_t with =
-      std::count_if(history_queries_.values.begin(), history_queries_.values.end(), [](int32_t q) { return q != 0; });
-  return interactions() == 0 ? 0 : static_cast<double>(with) / static_cast<double>(interactions());
+  return static_cast<double>(info_.import_counts.at("searches")) / static_cast<double>(interactions());
 }
 
 std::span<const int32_t> Dataset::user_attributes(int64_t user) const {

@@ -74,7 +74,7 @@ class Dataset {
   int64_t words() const { return words_.rows(); }                    ///< with the padding 0
   int64_t attributes() const { return attributes_.rows(); }          ///< with the padding 0
   int64_t interactions() const { return histories_.values.size(); }  ///< of all users together
-  /// Share of the interactions that have a query, in [0, 1].
+  /// Share of the interactions that have a query, in [0, 1], as the manifest counts them.
   double query_share() const;
 
   /// A user's (0..users()-1) history in time order: items, queries (0 for none) and Unix times in s.

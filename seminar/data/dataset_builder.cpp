@@ -90,14 +90,6 @@ void add_rows(SafetensorsWriter& writer, const std::string& start, const std::st
   });
 }
 
-// A part of a deque.
-template <class T>
-struct Part {
-  typename std::deque<T>::const_iterator from, to;
-  auto begin() const { return from; }
-  auto end() const { return to; }
-};
-
 }  // namespace
 
 int32_t TextTable::add(std::string_view text) {
@@ -120,15 +112,6 @@ int32_t QueryTable::id(std::string_view text) {
   return it->second;
 }
 
-bool DatasetBuilder::Lists::set(int64_t owner, std::span<const int32_t> list) {
-  reach<int64_t>(begin, owner, 0);
-  reach<int64_t>(size, owner, 0);
-  begin[owner] = std::ssize(values);
-  size[owner] = std::ssize(list);
-  values.insert(values.end(), list.begin(), list.end());
-  return true;
-}
-
 int32_t DatasetBuilder::user(std::string_view original_id) { return users_.add(original_id); }
 int32_t DatasetBuilder::item(std::string_view original_id) { return items_.add(original_id); }
 int32_t DatasetBuilder::find_user(std::string_view original_id) const { return users_.find(original_id); }
@@ -139,14 +122,14 @@ bool DatasetBuilder::describe_item(int32_t item, std::string_view title, std::st
   if (described(item)) return false;
   reach<uint8_t>(item_known_, item, 0);
   item_known_[item] = 1;
-  reach<std::string>(titles_, item, "");
-  titles_[item] = title;
+  titles_.set(item, title);
   std::vector<int32_t> ids;
   for (const std::string& word : split_words(text)) ids.push_back(words_.add(word));
   item_words_.set(item, ids);
   ids.clear();
   for (const std::string& attribute : attributes) ids.push_back(attributes_.add(attribute));
-  return item_attributes_.set(item, ids);
+  item_attributes_.set(item, ids);
+  return true;
 }
 
 bool DatasetBuilder::describe_user(int32_t user, std::span<const std::string> attributes) {
@@ -154,7 +137,8 @@ bool DatasetBuilder::describe_user(int32_t user, std::span<const std::string> at
   if (std::exchange(user_known_[user], 1)) return false;
   std::vector<int32_t> ids;
   for (const std::string& attribute : attributes) ids.push_back(user_attributes_.add(attribute));
-  return user_attribute_lists_.set(user, ids);
+  user_attribute_lists_.set(user, ids);
+  return true;
 }
 
 void DatasetBuilder::add_picture(int32_t item, int64_t height, int64_t width, std::span<const uint8_t> pixels) {
@@ -184,7 +168,8 @@ void DatasetBuilder::add_event(int32_t user, int32_t item, int32_t query, int64_
   check(user >= 0 && user < users() && item >= 0 && item < items() && query >= 0 && query < std::ssize(queries.texts()),
         "data set: a behaviour of user {}, item {}, query {}, which are not all known", user, item, query);
   check(order >= 0 && order <= std::numeric_limits<uint32_t>::max(), "data set: more behaviours than 32 bits number");
-  events_.push_back({time, user, item, query, static_cast<uint32_t>(order)});
+  check(time >= 0 && time <= last_time, "data set: a time outside 0 to {} s: {}", last_time, time);
+  events_.push_back({static_cast<uint32_t>(time), user, item, query, static_cast<uint32_t>(order)});
   sorted_ = false;
 }
 
@@ -288,7 +273,7 @@ void DatasetBuilder::write(const std::string& dir) {
   for (const Exposure& e : exposures_) item_used[e.item] = query_used[e.query] = 1;
   for (int64_t user = 0; user < users(); ++user)
     if (user_used[user])
-      for (int64_t i = 0; i < negatives_.count(user); ++i) item_used[negatives_.values[negatives_.begin[user] + i]] = 1;
+      for (const int32_t item : negatives_.get(user)) item_used[item] = 1;
   query_used[0] = 0;
   Layout layout;
   const auto numbers = [](const std::vector<uint8_t>& used) {
@@ -305,6 +290,8 @@ void DatasetBuilder::write(const std::string& dir) {
   layout.query_at = places(layout.queries, std::ssize(queries.texts()), 1);
   layout.query_at[0] = 0;
 
+  info.import_counts["searches"] =
+      std::count_if(events_.begin(), events_.end(), [](const Event& e) { return e.query != 0; });
   info.import_counts["dropped_users"] = dropped_users_;
   info.import_counts["dropped_items"] = dropped_items_;
   info.import_counts["items_without_features"] =
@@ -337,7 +324,7 @@ void DatasetBuilder::write_sequences(const Layout& layout, const std::string& fo
   };
   column("items", int32_t{}, [&](const Event& e) { return layout.item_at[e.item]; });
   column("queries", int32_t{}, [&](const Event& e) { return layout.query_at[e.query]; });
-  column("times", int64_t{}, [](const Event& e) { return e.time; });
+  column("times", int64_t{}, [](const Event& e) { return static_cast<int64_t>(e.time); });
   add_rows<uint8_t>(writer, "user_id_start", "user_ids", std::ssize(layout.users), [&](const auto& f) {
     for (const int32_t user : layout.users) f(users_.text(user));
   });
@@ -361,8 +348,8 @@ void DatasetBuilder::write_items(const Layout& kept, const std::string& folder) 
   Layout layout = kept;
   std::vector<int64_t> word_uses(static_cast<std::size_t>(words_.size())),
       attribute_uses(static_cast<std::size_t>(attributes_.size()));
-  const auto each_of = [](const Lists& lists, int64_t owner, auto f) {
-    for (int64_t i = 0; i < lists.count(owner); ++i) f(lists.values[lists.begin[owner] + i]);
+  const auto each_of = [](const Lists<int32_t>& lists, int64_t owner, auto f) {
+    for (const int32_t id : lists.get(owner)) f(id);
   };
   for (const int32_t item : layout.items) {
     each_of(item_words_, item, [&](int32_t w) { ++word_uses[w]; });
@@ -385,7 +372,7 @@ void DatasetBuilder::write_items(const Layout& kept, const std::string& folder) 
       for (const std::string& text : all) f(text);
     };
   };
-  const auto lists = [&](const Lists& from, const std::vector<int32_t>& at) {
+  const auto lists = [&](const Lists<int32_t>& from, const std::vector<int32_t>& at) {
     return [&](const auto& f) {
       f(empty);
       std::vector<int32_t> row;
@@ -406,9 +393,7 @@ void DatasetBuilder::write_items(const Layout& kept, const std::string& folder) 
   SafetensorsWriter items;
   add_rows<int32_t>(items, "word_start", "words", rows, lists(item_words_, layout.word_at));
   add_rows<int32_t>(items, "attribute_start", "attributes", rows, lists(item_attributes_, layout.attribute_at));
-  add_rows<uint8_t>(items, "title_start", "titles", rows, item_texts([&](int32_t item) -> const std::string& {
-                      return item < std::ssize(titles_) ? titles_[item] : none;
-                    }));
+  add_rows<uint8_t>(items, "title_start", "titles", rows, item_texts([&](int32_t item) { return titles_.get(item); }));
   add_rows<uint8_t>(items, "id_start", "ids", rows,
                     item_texts([&](int32_t item) -> const std::string& { return items_.text(item); }));
   items.save(folder + "/items.safetensors");
@@ -440,20 +425,14 @@ void DatasetBuilder::write_extras(const Layout& kept, const std::string& folder)
   Layout layout = kept;
   if (user_attributes_.size() > 0) {
     std::vector<int64_t> uses(static_cast<std::size_t>(user_attributes_.size()));
-    const auto list = [&](int32_t user) {
-      std::vector<int32_t> ids;
-      for (int64_t i = 0; i < user_attribute_lists_.count(user); ++i)
-        ids.push_back(user_attribute_lists_.values[user_attribute_lists_.begin[user] + i]);
-      return ids;
-    };
     for (const int32_t user : layout.users)
-      for (const int32_t a : list(user)) ++uses[a];
+      for (const int32_t a : user_attribute_lists_.get(user)) ++uses[a];
     order_by_use(user_attributes_, uses, layout.user_attribute_at, layout.user_attributes);
     SafetensorsWriter writer;
     add_rows<int32_t>(writer, "attribute_start", "attributes", std::ssize(layout.users), [&](const auto& f) {
       for (const int32_t user : layout.users) {
-        std::vector<int32_t> ids = list(user);
-        for (int32_t& id : ids) id = layout.user_attribute_at[id];
+        std::vector<int32_t> ids;
+        for (const int32_t id : user_attribute_lists_.get(user)) ids.push_back(layout.user_attribute_at[id]);
         f(ids);
       }
     });
@@ -482,13 +461,12 @@ void DatasetBuilder::write_extras(const Layout& kept, const std::string& folder)
     column("clicked", uint8_t{}, [](const Exposure& e) { return static_cast<uint8_t>(e.clicked); });
     writer.save(folder + "/exposures.safetensors");
   }
-  if (!negatives_.size.empty()) {
+  if (!negatives_.empty()) {
     SafetensorsWriter writer;
     add_rows<int32_t>(writer, "user_start", "items", std::ssize(layout.users), [&](const auto& f) {
       for (const int32_t user : layout.users) {
         std::vector<int32_t> ids;
-        for (int64_t i = 0; i < negatives_.count(user); ++i)
-          ids.push_back(layout.item_at[negatives_.values[negatives_.begin[user] + i]]);
+        for (const int32_t item : negatives_.get(user)) ids.push_back(layout.item_at[item]);
         f(ids);
       }
     });

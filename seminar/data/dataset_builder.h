@@ -46,7 +46,7 @@ struct Filter {
 class DatasetBuilder {
  public:
   struct Event {
-    int64_t time;               ///< Unix time, s
+    uint32_t time;              ///< Unix time, s
     int32_t user, item, query;  /// numbers given by user() and item(), id given by queries; 0 for no query
     uint32_t order;             ///< as add_event was told
   };
@@ -74,6 +74,8 @@ class DatasetBuilder {
   /// A vector of an item for a channel ("text", "image"), of the same width for all items of the channel.
   void add_features(const std::string& channel, int32_t item, std::span<const float> values);
 
+  /// Times are whole seconds from 0 to this (the year 2106).
+  static constexpr int64_t last_time = UINT32_MAX;
   /// A behaviour. `order` puts behaviours of one second in order and is for messages: the line it stands on.
   void add_event(int32_t user, int32_t item, int32_t query, int64_t time, int64_t order);
   /// Something shown, clicked or not.
@@ -102,12 +104,29 @@ class DatasetBuilder {
     int32_t user, item, query;
     bool clicked;
   };
-  // Lists of ids in order of arrival, found by their owner's number.
-  struct Lists {
-    std::deque<int32_t> values;
-    std::vector<int64_t> begin, size;
-    bool set(int64_t owner, std::span<const int32_t> list);
-    int64_t count(int64_t owner) const { return owner < std::ssize(size) ? size[owner] : 0; }
+  // Lists one after the other in order of arrival, found by their owner's number.
+  template <class T>
+  class Lists {
+   public:
+    void set(int64_t owner, std::span<const T> list) {
+      if (owner >= std::ssize(at_)) at_.resize(static_cast<std::size_t>(owner) + 1, {0, 0});
+      at_[owner] = {std::ssize(values_), static_cast<int32_t>(list.size())};
+      values_.insert(values_.end(), list.begin(), list.end());
+    }
+    std::span<const T> get(int64_t owner) const {
+      if (owner >= std::ssize(at_)) return {};
+      return std::span(values_).subspan(static_cast<std::size_t>(at_[owner].begin),
+                                        static_cast<std::size_t>(at_[owner].size));
+    }
+    bool empty() const { return at_.empty(); }
+
+   private:
+    struct Place {
+      int64_t begin;
+      int32_t size;
+    };
+    std::vector<T> values_;
+    std::vector<Place> at_;
   };
   struct Features {
     int64_t width = 0;
@@ -122,8 +141,8 @@ class DatasetBuilder {
 
   TextTable users_, items_, words_, attributes_, user_attributes_;
   std::vector<uint8_t> item_known_, user_known_;
-  std::vector<std::string> titles_;
-  Lists item_words_, item_attributes_, user_attribute_lists_, negatives_;
+  Lists<char> titles_;
+  Lists<int32_t> item_words_, item_attributes_, user_attribute_lists_, negatives_;
   std::deque<Event> events_;
   std::deque<Exposure> exposures_;
   std::map<std::string, std::vector<int32_t>> event_truth_, item_truth_;

@@ -113,7 +113,7 @@ void make_queries(Import& in, double share, const std::function<const QueryPhras
 
 int64_t checked_time(double seconds, const CsvReader& csv, std::size_t column) {
   if (seconds < 0) csv.reject("time is negative", csv.field(column));
-  if (seconds > 1e12) csv.reject("time is not in s", csv.field(column));
+  if (seconds > static_cast<double>(DatasetBuilder::last_time)) csv.reject("time is after 2106", csv.field(column));
   return static_cast<int64_t>(seconds);
 }
 

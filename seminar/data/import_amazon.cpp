@@ -103,7 +103,8 @@ void import_amazon(Import& in) {
   each_object(in, in.note(only_file(in.source, false)), [&](const nlohmann::json& review, const LineReader& lines) {
     const std::string &user = text_member(review, "reviewerID", lines), &item = text_member(review, "asin", lines);
     const auto time = review.find("unixReviewTime");
-    if (time == review.end() || !time->is_number_integer() || time->template get<int64_t>() < 0)
+    if (time == review.end() || !time->is_number_integer() || time->template get<int64_t>() < 0 ||
+        time->template get<int64_t>() > b.last_time)
       lines.reject(lines.number(), "unixReviewTime is missing or not a time in s", lines.line());
     b.add_event(b.user(user), b.item(item), 0, time->template get<int64_t>(), lines.number());
   });

@@ -142,7 +142,7 @@ void read_1m(Import& in, Movies& movies) {
     const int32_t item = builder.find_item(fmt::format("{}", movie));
     if (item < 0) lines.reject(lines.number(), "MovieID is not in movies.dat", f[1]);
     check_rating(parse_number(f[2], "Rating", lines, lines.number()), lines, lines.number(), f[2]);
-    if (time < 0) lines.reject(lines.number(), "time is negative", f[3]);
+    if (time < 0 || time > builder.last_time) lines.reject(lines.number(), "time is not from 1970 to 2106", f[3]);
     builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, lines.number());
   });
   if (const std::string path = in.optional_file("users.dat"); !path.empty())
