@@ -178,6 +178,36 @@ TEST_SUITE("cli") {
     }
   }
 
+  TEST_CASE("data: synth, info, verify, export, import again, full ranking, exposures") {
+    const TemporaryFolder folder;
+    const std::string data = folder / "data";
+    const Output made = run(fmt::format(
+        "data synth --out {} --users 30 --items 200 --topics 4 --min-length 6 --max-length 20 --exposures 4", data));
+    CHECK(made.code == 0);
+    CHECK(made.out.find("a second") != std::string::npos);
+    CHECK(run(fmt::format("data info {} --verify", data)).out.find("every file is as it was written") !=
+          std::string::npos);
+    CHECK(nlohmann::json::parse(run(fmt::format("data info {} --json", data)).out)["users"] == 30);
+    fs::create_directories(folder / "raw");
+    CHECK(run(fmt::format("data export {} --out {} --name s", data, folder / "raw")).code == 0);
+    CHECK(run(fmt::format("data import recbole {} --out {}", folder / "raw", folder / "back")).code == 0);
+    CHECK(run(fmt::format("eval --data {} --model popularity --eval-negatives 0", folder / "back"))
+              .out.find("30 users") != std::string::npos);
+    const std::string model = folder / "model.safetensors";
+    CHECK(run(fmt::format("train --model mean_pool --data {} --out {} {}", data, model, small)).code == 0);
+    CHECK(run(fmt::format("eval --data {} --model {} --exposures", data, model)).out.find("120 shown") !=
+          std::string::npos);
+    check_refused(fmt::format("eval --data {} --model {} --exposures", folder / "back", model),
+                  "made for another data set");
+    check_refused(fmt::format("data synth --out {} --fit 2", folder / "x"), "--fit: must be from 0 to 1: 2");
+    check_refused(fmt::format("data synth --out {} --min-length 9 --max-length 8", folder / "x"), "--min-length");
+    std::string bytes = read_file(data + "/pictures.safetensors");
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_file(data + "/pictures.safetensors", bytes);
+    CHECK(run(fmt::format("data info {}", data)).code == 0);
+    check_refused(fmt::format("data info {} --verify", data), "pictures.safetensors: damaged");
+  }
+
   TEST_CASE("malformed MovieLens files name file, line and value, and leave nothing behind") {
     const TemporaryFolder folder;
     const std::string src = folder / "src", out = folder / "data";
