@@ -91,17 +91,12 @@ std::vector<int32_t> nearest(const Tensor& points, const Tensor& centroids, std:
   const Tensor p = points.contiguous(), c = centroids.contiguous();
   std::vector<int32_t> best(static_cast<std::size_t>(n), 0);
   if (distance) distance->assign(best.size(), 0);
+  const Tensor columns = c.transpose().contiguous();  // so that the kernel runs along the centroids
   parallel_for(n, row_grain(d * clusters), [&](int64_t begin, int64_t end) {
+    std::vector<real> all(static_cast<std::size_t>(clusters));
     for (int64_t i = begin; i < end; ++i) {
-      real least = std::numeric_limits<real>::infinity();
-      for (int64_t k = 0; k < clusters; ++k) {
-        const real s = squared_distance(d, p.data() + i * d, c.data() + k * d);
-        if (s < least) {
-          least = s;
-          best[i] = static_cast<int32_t>(k);
-        }
-      }
-      if (distance) (*distance)[i] = least;
+      best[i] = kernels().nearest(d, clusters, p.data() + i * d, columns.data(), all.data());
+      if (distance) (*distance)[i] = all[best[i]];
     }
   });
   return best;

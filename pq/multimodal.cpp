@@ -4,6 +4,7 @@
 
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -67,33 +68,71 @@ std::vector<real> MultimodalQuantizer::score_pairs(const Tensor& tables, std::sp
 }
 
 Tensor MultimodalQuantizer::folded_table(std::span<const Code> target, const Tensor& gamma) const {
-  const int64_t c = std::ssize(channels_), s = channels_[0].sub_quantizers();
   check(count(target) == 1, "folded_table: {} target codes", target.size());
-  Tensor decoded = Tensor::empty({c, channels_[0].dim()});
-  real* y = decoded.write();
-  for (int64_t i = 0; i < c; ++i) {
-    const Tensor x = channels_[i].decode(target.subspan(static_cast<std::size_t>(i * s), static_cast<std::size_t>(s)));
-    std::copy_n(x.data(), x.numel(), y + i * x.numel());
-  }
-  return asymmetric_table(decoded, gamma);
+  return asymmetric_table(decode(target).reshape({std::ssize(channels_), channels_[0].dim()}), gamma);
 }
 
 Tensor MultimodalQuantizer::asymmetric_table(const Tensor& target, const Tensor& gamma) const {
-  const int64_t c = std::ssize(channels_), d = channels_[0].dim(), s = channels_[0].sub_quantizers(),
-                k = channels_[0].centroids(), width = d / s;
+  const int64_t c = std::ssize(channels_), d = channels_[0].dim();
   check(target.shape() == Shape({c, d}) && gamma.shape() == Shape{c},
         "asymmetric_table: target {}, gamma {} for {} channels of width {}", target.shape(), gamma.shape(), c, d);
   const Tensor x = target.contiguous(), g = gamma.contiguous();
   std::vector<real> fused(static_cast<std::size_t>(d), 0);
   for (int64_t i = 0; i < c; ++i) kernels().axpy(d, g.data()[i], x.data() + i * d, fused.data());
+  Tensor fused_target = Tensor::from({d}, fused);
+  Tensor table = channel_table(fused_target);
+  return binary("asymmetric_table", Binary::mul, table, g.reshape({c, 1, 1}));
+}
+
+Tensor MultimodalQuantizer::channel_table(const Tensor& fused_target) const {
+  const int64_t c = std::ssize(channels_), d = channels_[0].dim(), s = channels_[0].sub_quantizers(),
+                k = channels_[0].centroids(), width = d / s;
+  check(fused_target.shape() == Shape{d}, "channel_table: target {} for width {}", fused_target.shape(), d);
+  const Tensor x = fused_target.contiguous();
   Tensor table = Tensor::empty({c, s, k});
   real* y = table.write();
   for (int64_t j = 0; j < c; ++j)
     for (int64_t b = 0; b < s; ++b)
       for (int64_t v = 0; v < k; ++v)
-        y[(j * s + b) * k + v] = g.data()[j] * kernels().dot(width, fused.data() + b * width,
-                                                             channels_[j].codebooks().data() + (b * k + v) * width);
+        y[(j * s + b) * k + v] =
+            kernels().dot(width, x.data() + b * width, channels_[j].codebooks().data() + (b * k + v) * width);
   return table;
+}
+
+std::vector<real> MultimodalQuantizer::scan_weighted(const Tensor& table, std::span<const Code> behaviours,
+                                                     const Tensor& gamma) const {
+  const int64_t c = std::ssize(channels_), s = channels_[0].sub_quantizers(), k = channels_[0].centroids(),
+                length = count(behaviours);
+  check(table.shape() == Shape({c, s, k}) && gamma.shape() == Shape({length, c}),
+        "scan_weighted: table {}, gamma {} for {} behaviours", table.shape(), gamma.shape(), length);
+  const Tensor t = table.contiguous(), g = gamma.contiguous();
+  std::vector<real> scores(static_cast<std::size_t>(length));
+  parallel_for(length, row_grain(c * s), [&](int64_t begin, int64_t end) {
+    for (int64_t l = begin; l < end; ++l) {
+      real score = 0;
+      for (int64_t j = 0; j < c; ++j) {
+        real sum = 0;
+        for (int64_t b = 0; b < s; ++b) sum += t.data()[(j * s + b) * k + behaviours[(l * c + j) * s + b]];
+        score += g.data()[l * c + j] * sum;
+      }
+      scores[l] = score;
+    }
+  });
+  return scores;
+}
+
+Tensor MultimodalQuantizer::decode(std::span<const Code> behaviours) const {
+  const int64_t c = std::ssize(channels_), d = channels_[0].dim(), s = channels_[0].sub_quantizers(),
+                length = count(behaviours);
+  Tensor out = Tensor::empty({length, c, d});
+  real* y = out.write();
+  std::vector<Code> own(static_cast<std::size_t>(length * s));
+  for (int64_t j = 0; j < c; ++j) {
+    for (int64_t l = 0; l < length; ++l) std::copy_n(behaviours.begin() + (l * c + j) * s, s, own.begin() + l * s);
+    const Tensor x = channels_[j].decode(own);
+    for (int64_t l = 0; l < length; ++l) std::copy_n(x.data() + l * d, d, y + (l * c + j) * d);
+  }
+  return out;
 }
 
 std::vector<real> MultimodalQuantizer::scan(const Tensor& table, std::span<const Code> behaviours) const {

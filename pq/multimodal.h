@@ -31,6 +31,12 @@ class MultimodalQuantizer {
   Tensor asymmetric_table(const Tensor& target, const Tensor& gamma) const;
   /// C S look-ups a behaviour in either table: scores [L] of codes [L, C, S].
   std::vector<real> scan(const Tensor& table, std::span<const Code> behaviours) const;
+  /// For behaviours with weights of their own: the table [C, S, K] of ⟨target_b, c⟩ without any γ_j for a fused target
+  /// [d], and its scan with gamma [L, C].
+  Tensor channel_table(const Tensor& fused_target) const;
+  std::vector<real> scan_weighted(const Tensor& table, std::span<const Code> behaviours, const Tensor& gamma) const;
+  /// What codes [L, C, S] remember: [L, C, d].
+  Tensor decode(std::span<const Code> behaviours) const;
   /// The reference: decode, fuse, multiply. `fused_target` [d] = Σ_i γ_i x_t^(i).
   std::vector<real> score_decoded(const Tensor& fused_target, std::span<const Code> behaviours,
                                   const Tensor& gamma) const;

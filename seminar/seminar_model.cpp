@@ -39,8 +39,16 @@ SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& ba
                                             const Mode& mode) const {
   Forward f;
   f.fused = fuse_batch(fusion, gsu.project(encoders(data, batch.items, batch.queries, mode)), batch);
-  f.gsu_scores = gsu.scores(f.fused.targets, f.fused.history);
-  f.retrieved = Gsu::retrieve(f.gsu_scores.value(), batch.mask, batch.candidates(), k);
+  // A retriever needs no exact scores, unless the GSU is to learn.
+  if (!retriever_ || mode.training) f.gsu_scores = gsu.scores(f.fused.targets, f.fused.history);
+  if (retriever_) {
+    const NoGrad guard;
+    const Tensor folded = sum(matmul_transposed(gsu.attention.wq, gsu.attention.wk), 0).value();
+    f.retrieved = retriever_->retrieve(batch, f.fused.channels, fusion.weights(f.fused.channels, batch.targets).value(),
+                                       fusion.weights(f.fused.channels, batch.history).value(), folded, k);
+  } else {
+    f.retrieved = Gsu::retrieve(f.gsu_scores.value(), batch.mask, batch.candidates(), k);
+  }
   const Var lifelong = esu(f.fused.targets, f.fused.history, f.retrieved, behaviour_ages(batch));
   f.logits = head(lifelong, masked_mean(f.fused.history, batch.mask), f.fused.targets, mode);
   return f;
@@ -52,7 +60,7 @@ Var SeminarModel::loss(const Dataset& data, const Batch& batch, const RunSetting
   const Tensor labels = candidate_labels(batch);
   const Var ctr = bce_with_logits(f.logits, labels);
   if (parts) parts->push_back({"ctr", ctr.value().item()});
-  if (run.gsu_weight == 0) return ctr;
+  if (run.gsu_weight == 0 || !f.gsu_scores.defined()) return ctr;
   const Var own = bce_with_logits(gsu.logits(f.gsu_scores, f.fused, batch.mask, mode.split("gsu")), labels);
   if (parts) parts->push_back({"gsu", own.value().item()});
   return ctr + scale(own, static_cast<real>(run.gsu_weight));

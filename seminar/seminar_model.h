@@ -6,6 +6,16 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// Finds behaviours in place of the GSU's exact scores (seminar/retrieval/quantized_model.h).
+class GsuRetriever {
+ public:
+  virtual ~GsuRetriever() = default;
+  /// The k behaviours of each target of the batch. `folded` [d, d] = Σ_h W_h^Q W_h^Kᵀ; `channels` are those after G;
+  /// `target_weights` [B * T, C] and `history_weights` [B * L, C] are the pairs' γ.
+  virtual Retrieved retrieve(const Batch& batch, const Channels& channels, const Tensor& target_weights,
+                             const Tensor& history_weights, const Tensor& folded, int64_t k) const = 0;
+};
+
 class SeminarModel : public Model {
  public:
   SeminarModel(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
@@ -19,6 +29,8 @@ class SeminarModel : public Model {
   Retrieved retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const;
   /// Takes over what pretraining learned: encoders, fusion, ages, head, and the attention for both units.
   void restore(const Psu& psu);
+  /// From now on behaviours are retrieved by `retriever`; by exact scores if it is null.
+  void set_retriever(std::shared_ptr<const GsuRetriever> retriever) { retriever_ = std::move(retriever); }
 
   void visit(auto&& f) const {
     f("encoders", encoders);
@@ -41,6 +53,7 @@ class SeminarModel : public Model {
     Retrieved retrieved;
   };
   Forward forward(const Dataset& data, const Batch& batch, int64_t k, const Mode& mode) const;
+  std::shared_ptr<const GsuRetriever> retriever_;
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -53,6 +53,7 @@ struct RunSettings {
   int64_t threads = 0;
   int64_t history = 200;
   int64_t k = 50;
+  std::string gsu = "exact";
   int64_t batch = 256;
   int64_t epochs = 2;
   double lr = 3e-3;
@@ -73,6 +74,9 @@ struct RunSettings {
     f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}}, threads);
     f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}}, history);
     f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}}, k);
+    f(SettingInfo{"gsu", "how behaviours are retrieved", 0, 0,
+                  {"exact", "int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}},
+      gsu);
     f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);
     f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
     f(SettingInfo{"lr", "Adam's learning rate", 0, 10, {}}, lr);

@@ -343,6 +343,25 @@ void layer_norm_grad(int64_t n, real* dx, real* dw, real* db, const real* g, con
   for (i = 0; i < n; ++i) dx[i] += rstd * (g[i] * w[i] - mean_h - (x[i] - mean) * rstd * mean_hx);
 }
 
+int32_t nearest(int64_t n, int64_t k, const real* x, const real* columns, real* distances) {
+  for (int64_t j = 0; j < k; ++j) distances[j] = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const real* column = columns + i * k;
+    for (int64_t j = 0; j < k; ++j) distances[j] += (x[i] - column[j]) * (x[i] - column[j]);
+  }
+  Vec least = Vec{} + static_cast<real>(INFINITY);
+  int64_t j = 0;
+  for (; j + lanes <= k; j += lanes) {
+    const Vec v = load(distances + j);
+    least = v < least ? v : least;
+  }
+  real best = -largest(-least);
+  for (; j < k; ++j) best = distances[j] < best ? distances[j] : best;
+  for (j = 0; j < k; ++j)
+    if (distances[j] == best) return static_cast<int32_t>(j);
+  return 0;
+}
+
 void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& step) {
   const AdamStep s = step;
   for (int64_t i = 0; i < n; ++i) {
@@ -355,7 +374,7 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 
 constexpr Kernels table(const char* isa) {
   return {isa,         binary,           unary,      unary_grad,      dot, sum, axpy, softmax, softmax_grad,
-          log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, adam};
+          log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, nearest, adam};
 }
 
 }  // namespace

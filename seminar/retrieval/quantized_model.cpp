@@ -1,0 +1,225 @@
+#include "seminar/retrieval/quantized_model.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "tensor/gemm.h"
+#include "tensor/parallel.h"
+#include "tensor/rows.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+using Code = MultimodalQuantizer::Code;
+constexpr const char* quantized_format = "seminar-pq-1";
+constexpr int64_t rows_at_once = 4096;
+constexpr double int8_candidates = 1.25, int4_candidates = 4;
+constexpr int64_t lsh_bits = 64;
+
+// Rows of `table` at most `limit`, drawn without replacement.
+Tensor sample_rows(const Tensor& table, int64_t limit, const Rng& rng) {
+  const int64_t n = table.size(0), count = std::min(n, limit);
+  const Permutation order(n, rng);
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(order(i)));
+  return gather_rows("quantize", table, Ids(std::move(ids)));
+}
+
+// Searches every user's history by itself.
+class HistoryRetriever : public GsuRetriever {
+ public:
+  HistoryRetriever(RetrieverPtr method, std::shared_ptr<const QuantizedChannels> stored)
+      : method_(std::move(method)), stored_(std::move(stored)) {}
+
+  Retrieved retrieve(const Batch& batch, const Channels& channels, const Tensor& target_weights,
+                     const Tensor& history_weights, const Tensor& folded, int64_t k) const override {
+    const int64_t rows = batch.size(), length = batch.length(), candidates = batch.candidates(),
+                  kept = std::min(k, length), count = std::ssize(channels.item) + 1, d = folded.size(0);
+    const std::vector<Tensor> keys = tables(channels);
+    std::vector<Tensor> asked;  // x W folded into the target's side
+    for (const Tensor& t : keys) asked.push_back(matmul(t, folded));
+    Retrieved out{kept, std::vector<int32_t>(static_cast<std::size_t>(rows * candidates * kept), 0),
+                  Tensor::zeros({rows * candidates, kept})};
+    real* keep = out.mask.write();
+    const Tensor mask = batch.mask.contiguous(), gamma = history_weights.contiguous(),
+                 own = target_weights.contiguous();
+    const auto channel_row = [&](const std::vector<Tensor>& from, const PairIds& pairs, int64_t pair, int64_t c) {
+      return from[c].data() + int64_t{c == 0 ? pairs.query[pair] : pairs.item[pair]} * d;
+    };
+    parallel_for(rows, 1, [&](int64_t b, int64_t) {
+      // Behaviours come first, padding last.
+      int64_t real_length = 0;
+      while (real_length < length && mask.data()[b * length + real_length] != 0) ++real_length;
+      if (real_length == 0) return;
+      KeySet set{Tensor::empty({real_length, count, d}), Tensor::empty({real_length, count}), {}};
+      real *x = set.channels.write(), *g = set.gamma.write();
+      for (int64_t l = 0; l < real_length; ++l)
+        for (int64_t c = 0; c < count; ++c) {
+          const int64_t pair = b * length + l;
+          std::copy_n(channel_row(keys, batch.history, pair, c), d, x + (l * count + c) * d);
+          g[l * count + c] = gamma.data()[pair * count + c];
+          if (stored_) append_codes(set.codes, batch, pair, c);
+        }
+      const std::unique_ptr<RetrievalIndex> index = method_->index(set);
+      for (int64_t t = 0; t < candidates; ++t) {
+        const int64_t pair = b * candidates + t;
+        RetrievalTarget target{Tensor::empty({count, d}), Tensor::empty({count})};
+        real *tx = target.channels.write(), *tg = target.gamma.write();
+        for (int64_t c = 0; c < count; ++c) {
+          std::copy_n(channel_row(asked, batch.targets, pair, c), d, tx + c * d);
+          tg[c] = own.data()[pair * count + c];
+        }
+        const std::vector<int32_t> best = index->top(target, kept);
+        std::copy(best.begin(), best.end(), out.positions.begin() + pair * kept);
+        std::fill_n(keep + pair * kept, best.size(), real{1});
+      }
+    });
+    return out;
+  }
+
+ private:
+  static std::vector<Tensor> tables(const Channels& channels) {
+    std::vector<Tensor> all{channels.query.value().contiguous()};
+    for (const Var& v : channels.item) all.push_back(v.value().contiguous());
+    return all;
+  }
+  void append_codes(std::vector<Code>& codes, const Batch& batch, int64_t pair, int64_t c) const {
+    const int64_t s = stored_->quantizer->channels()[0].sub_quantizers();
+    const int64_t id = c == 0 ? batch.queries[batch.history.query[pair]] : batch.items[batch.history.item[pair]];
+    const std::vector<Code>& from = c == 0 ? stored_->query : stored_->item[c - 1];
+    codes.insert(codes.end(), from.begin() + id * s, from.begin() + (id + 1) * s);
+  }
+  RetrieverPtr method_;
+  std::shared_ptr<const QuantizedChannels> stored_;
+};
+
+std::vector<int32_t> wide(const std::vector<Code>& codes) { return {codes.begin(), codes.end()}; }
+
+std::vector<Code> load_codes(const SafetensorsFile& file, const std::string& name, int64_t rows,
+                             const ProductQuantizer& quantizer) {
+  const auto values = file.view<int32_t>(name);
+  check(std::ssize(values) == rows * quantizer.sub_quantizers(), "{}: '{}': {} codes, expected {} x {}", file.path(),
+        name, values.size(), rows, quantizer.sub_quantizers());
+  std::vector<Code> codes;
+  for (const int32_t v : values) {
+    check(v >= 0 && v < quantizer.centroids(), "{}: '{}': code {} of {} centroids", file.path(), name, v,
+          quantizer.centroids());
+    codes.push_back(static_cast<Code>(v));
+  }
+  return codes;
+}
+
+}  // namespace
+
+ChannelTables channel_tables(const SeminarModel& model, const Dataset& data) {
+  const NoGrad guard;
+  ChannelTables tables;
+  const int64_t d = model.settings().dim;
+  tables.query = Tensor::empty({data.queries(), d});
+  const auto each_part = [](int64_t count, auto f) {
+    for (int64_t begin = 0; begin < count; begin += rows_at_once) {
+      std::vector<int32_t> ids(static_cast<std::size_t>(std::min(rows_at_once, count - begin)));
+      std::iota(ids.begin(), ids.end(), static_cast<int32_t>(begin));
+      f(begin, ids);
+    }
+  };
+  const std::vector<int32_t> none{0};
+  each_part(data.queries(), [&](int64_t begin, const std::vector<int32_t>& ids) {
+    const Tensor x = model.gsu.project(model.encoders(data, none, ids, Mode())).query.value().contiguous();
+    std::copy_n(x.data(), x.numel(), tables.query.write() + begin * d);
+  });
+  for (int64_t m = 0; m < Encoders::item_channels; ++m) tables.item.push_back(Tensor::empty({data.items() + 1, d}));
+  each_part(data.items() + 1, [&](int64_t begin, const std::vector<int32_t>& ids) {
+    const Channels channels = model.gsu.project(model.encoders(data, ids, none, Mode()));
+    for (std::size_t m = 0; m < tables.item.size(); ++m) {
+      const Tensor x = channels.item[m].value().contiguous();
+      std::copy_n(x.data(), x.numel(), tables.item[m].write() + begin * d);
+    }
+  });
+  return tables;
+}
+
+QuantizedChannels quantize_model(const SeminarModel& model, const Dataset& data, const QuantizeOptions& o) {
+  const ChannelTables tables = channel_tables(model, data);
+  std::vector<ProductQuantizer> channels;
+  const Rng rng(o.seed);
+  const auto train = [&](const Tensor& table, uint64_t channel) {
+    const Tensor points = sample_rows(table, o.max_points, rng.split("sample").split(channel));
+    channels.push_back(
+        ProductQuantizer::train(points, o.sub_quantizers, {o.centroids, o.iterations, rng.split(channel).next()}));
+  };
+  train(tables.query, 0);
+  for (std::size_t m = 0; m < tables.item.size(); ++m) train(tables.item[m], m + 1);
+  QuantizedChannels out;
+  out.quantizer = std::make_shared<MultimodalQuantizer>(std::move(channels));
+  out.query = out.quantizer->channels()[0].encode(tables.query);
+  for (std::size_t m = 0; m < tables.item.size(); ++m)
+    out.item.push_back(out.quantizer->channels()[m + 1].encode(tables.item[m]));
+  return out;
+}
+
+std::string parameter_fingerprint(const Params& params) {
+  std::string sums;
+  for (const NamedParam& p : params) {
+    const Tensor x = p.var.value().contiguous();
+    sums += checksum(std::as_bytes(std::span(x.data(), static_cast<std::size_t>(x.numel()))));
+  }
+  return checksum(std::as_bytes(std::span(sums)));
+}
+
+void save_quantized(const QuantizedChannels& channels, const SeminarModel& model, const std::string& path) {
+  SafetensorsWriter file;
+  file.meta("format", quantized_format);
+  file.meta("model", parameter_fingerprint(model.params()));
+  add_quantizer(file, "codebooks", *channels.quantizer);
+  const int64_t s = channels.quantizer->channels()[0].sub_quantizers();
+  const auto add = [&](const std::string& name, const std::vector<Code>& codes) {
+    file.add<int32_t>(name, {std::ssize(codes) / s, s}, wide(codes));
+  };
+  add("query_codes", channels.query);
+  for (std::size_t m = 0; m < channels.item.size(); ++m) add(fmt::format("item_codes.{}", m), channels.item[m]);
+  file.save(path);
+}
+
+QuantizedChannels load_quantized(const std::string& path, const SeminarModel& model, const Dataset& data) {
+  const SafetensorsFile file(path);
+  check(file.metadata().count("format") != 0 && file.meta("format") == quantized_format,
+        "{}: not codes of this program; make them with 'seminar quantize'", path);
+  check(file.meta("model") == parameter_fingerprint(model.params()),
+        "{}: made for another model; make it again with 'seminar quantize'", path);
+  QuantizedChannels out;
+  out.quantizer = std::make_shared<MultimodalQuantizer>(load_quantizer(file, "codebooks"));
+  const auto& channels = out.quantizer->channels();
+  check(std::ssize(channels) == Encoders::item_channels + 1 && channels[0].dim() == model.settings().dim,
+        "{}: {} channels of width {} for a model with {} of width {}", path, channels.size(), channels[0].dim(),
+        Encoders::item_channels + 1, model.settings().dim);
+  out.query = load_codes(file, "query_codes", data.queries(), channels[0]);
+  for (std::size_t m = 0; m + 1 < channels.size(); ++m)
+    out.item.push_back(load_codes(file, fmt::format("item_codes.{}", m), data.items() + 1, channels[m + 1]));
+  return out;
+}
+
+std::vector<std::string> gsu_kinds() { return {"int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}; }
+
+std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, const SeminarModel& model,
+                                                       const Dataset& data, const std::string& index, uint64_t seed) {
+  std::shared_ptr<const QuantizedChannels> stored;
+  RetrieverPtr method;
+  if (kind == "int8") method = scalar_retriever(8, int8_candidates);
+  if (kind == "int4") method = scalar_retriever(4, int4_candidates);
+  if (kind == "lsh") method = lsh_retriever(lsh_bits, seed);
+  if (kind == "hnsw") method = hnsw_retriever(true);
+  if (kind == "random") method = random_retriever(seed);
+  if (kind == "recent") method = recent_retriever();
+  if (kind == "pq") {
+    QuantizeOptions options;
+    options.seed = seed;
+    stored = std::make_shared<QuantizedChannels>(index.empty() ? quantize_model(model, data, options)
+                                                               : load_quantized(index, model, data));
+    method = pq_retriever(stored->quantizer, false, 1);
+  }
+  check(method != nullptr, "--gsu: must be one of exact, {}: '{}'", fmt::join(gsu_kinds(), ", "), kind);
+  return std::make_shared<HistoryRetriever>(std::move(method), std::move(stored));
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION
