@@ -72,6 +72,8 @@ void add_data_command(CLI::App& app);
 void add_train_commands(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+void add_quantize_command(CLI::App& app);
+void add_study_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 
 /// Thrown by a command that was interrupted and has saved its work.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli.h"
+#include "apps/training.h"
 #include "seminar/evaluate.h"
 #include "seminar/model_file.h"
 #include "tensor/file.h"
@@ -10,7 +11,7 @@ namespace seminar {
 namespace {
 
 struct EvalArguments {
-  std::string data, model, json;
+  std::string data, model, json, index;
   bool valid = false, show_query = false, exposures = false;
   std::optional<int64_t> leave_out;
   SettingsFlags flags;
@@ -21,18 +22,20 @@ void run(EvalArguments& a) {
   if (!a.json.empty() && a.json != "-") check_writable(a.json);
   const Dataset data = Dataset::open(a.data);
   const EvaluationOptions options{a.valid ? Split::valid : Split::test, a.show_query};
+  std::unique_ptr<Model> model;
+  if (a.model != "popularity") {
+    model = load_model(a.model, data);
+    use_gsu(*model, data, a.flags.run, a.index);
+  }
   if (a.exposures) {
-    const ExposureMetrics m = evaluate_exposures(*load_model(a.model, data), data, a.flags.run);
+    check(model != nullptr, "--exposures: needs a model file, not '{}'", a.model);
+    const ExposureMetrics m = evaluate_exposures(*model, data, a.flags.run);
     fmt::print("{} shown, {} clicked, {} users with both: AUC {:.4f}  GAUC {:.4f}\n", m.shown, m.clicked, m.users,
                m.auc, m.gauc);
     return;
   }
-  RankingMetrics m;
-  if (a.model == "popularity") {
-    m = evaluate_popularity(data, a.flags.run, options, a.leave_out);
-  } else {
-    m = evaluate(*load_model(a.model, data), data, a.flags.run, options);
-  }
+  const RankingMetrics m = model ? evaluate(*model, data, a.flags.run, options)
+                                 : evaluate_popularity(data, a.flags.run, options, a.leave_out);
   const std::string json = metrics_json(a.model, m);
   if (a.json == "-") {
     fmt::print("{}\n", json);
@@ -53,6 +56,7 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--data", a->data, "data set folder")->required();
   command->add_option("--model", a->model, "model file, or 'popularity'")->required();
   command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
+  command->add_option("--index", a->index, "codes for --gsu pq, from 'seminar quantize' (default: trained now)");
   command->add_flag("--valid", a->valid, "the validation actions instead of the test actions");
   command->add_flag("--show-query", a->show_query, "candidates share the target's query, as in search");
   command->add_option("--leave-out", a->leave_out,

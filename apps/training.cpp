@@ -4,22 +4,33 @@
 
 #include "apps/cli.h"
 #include "seminar/model_file.h"
+#include "seminar/retrieval/quantized_model.h"
 
 namespace seminar {
+
+void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const std::string& index) {
+  if (run.gsu == "exact") return;
+  SeminarModel* seminar = dynamic_cast<SeminarModel*>(&model);
+  check(seminar, "--gsu {}: a {} model has no GSU", run.gsu, model.kind());
+  seminar->set_retriever(make_gsu_retriever(run.gsu, *seminar, data, index, static_cast<uint64_t>(run.seed)));
+}
 
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const std::string& save_as) {
   Progress progress(label, "targets");
-  const TrainReport report = train(model, data, run, [&](const TrainProgress& p) {
-    std::string text;
-    for (const LossPart& part : p.loss)
-      text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
-    progress.update(p.step, p.steps, p.targets, text);
-    if (p.valid)
-      progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
-                                p.valid->ndcg10, duration(progress.seconds())));
-    return !interrupted();
-  });
+  const TrainReport report = train(
+      model, data, run,
+      [&](const TrainProgress& p) {
+        std::string text;
+        for (const LossPart& part : p.loss)
+          text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
+        progress.update(p.step, p.steps, p.targets, text);
+        if (p.valid)
+          progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
+                                    p.valid->ndcg10, duration(progress.seconds())));
+        return !interrupted();
+      },
+      [&] { use_gsu(model, data, run, ""); });
   if (report.stopped) {
     save_model(model, data, run, save_as);
     progress.note(fmt::format("interrupted after step {}; the model so far is in {}; go on with --init {}",

@@ -12,4 +12,8 @@ namespace seminar {
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const std::string& save_as);
 
+/// Lets the model retrieve as run.gsu says; "pq" takes codes from the file `index`, or trains them if it is empty.
+/// Throws Error for a model without GSU.
+void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const std::string& index);
+
 }  // namespace seminar

@@ -74,7 +74,10 @@ struct RunSettings {
     f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}}, threads);
     f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}}, history);
     f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}}, k);
-    f(SettingInfo{"gsu", "how behaviours are retrieved", 0, 0,
+    f(SettingInfo{"gsu",
+                  "how behaviours are retrieved",
+                  0,
+                  0,
                   {"exact", "int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}},
       gsu);
     f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);

@@ -27,7 +27,7 @@ void put_back(const std::vector<Tensor>& values, const Params& params) {
 }  // namespace
 
 TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
-                  const std::function<bool(const TrainProgress&)>& progress) {
+                  const std::function<bool(const TrainProgress&)>& progress, const std::function<void()>& refresh) {
   const Params params = model.params();
   AdamOptions adam_options;
   adam_options.lr = run.lr;
@@ -44,6 +44,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
     const EpochTargets targets(data, run.targets, run.batch, run.history, epoch_rng.split("targets"));
     check(targets.size() > 0, "train: no user has a training target: every history is shorter than 4 actions");
     now.epoch = epoch + 1;
+    if (refresh) refresh();
     now.steps = targets.batches() * run.epochs;
     BatchLoader loader(targets.batches(), [&](int64_t i) {
       return make_batch(data, targets(i), batch_options, epoch_rng.split("negatives"));
@@ -66,6 +67,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
       now.targets = report.targets += batch.size();
       now.valid.reset();
       if (report.steps == (epoch + 1) * targets.batches()) {
+        if (refresh) refresh();
         now.valid = evaluate(model, data, run, {Split::valid, false});
         if (best.empty() || now.valid->ndcg10 > report.best_ndcg10) {
           report.best_ndcg10 = now.valid->ndcg10;

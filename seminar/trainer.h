@@ -24,8 +24,10 @@ struct TrainReport {
 
 /// Trains `model` in place for run.epochs and leaves it with the parameters of the epoch of the best validation
 /// NDCG@10. `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite,
-/// naming epoch and step.
+/// naming epoch and step. `refresh` (may be null) is called before every epoch and every validation: for what is
+/// derived from the parameters, such as codes.
 TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
-                  const std::function<bool(const TrainProgress&)>& progress);
+                  const std::function<bool(const TrainProgress&)>& progress,
+                  const std::function<void()>& refresh = nullptr);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -43,8 +43,8 @@ struct Kernels {
   /// dx (may be null) and dw, db (may be null) of layer_norm, all added to.
   void (*layer_norm_grad)(int64_t n, real* dx, real* dw, real* db, const real* g, const real* x, const real* w,
                           real mean, real rstd);
-  /// Nearest of k centroids to point x [n], given as columns [n, k]; the lower number among equals. `distances` [k] gets
-  /// all squared distances.
+  /// Nearest of k centroids to point x [n], given as columns [n, k]; the lower number among equals. `distances` [k]
+  /// gets all squared distances.
   int32_t (*nearest)(int64_t n, int64_t k, const real* x, const real* columns, real* distances);
   /// One Adam (decay = 0) or AdamW step on n parameters.
   void (*adam)(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& step);

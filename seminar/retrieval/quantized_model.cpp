@@ -129,12 +129,15 @@ ChannelTables channel_tables(const SeminarModel& model, const Dataset& data) {
     std::copy_n(x.data(), x.numel(), tables.query.write() + begin * d);
   });
   for (int64_t m = 0; m < Encoders::item_channels; ++m) tables.item.push_back(Tensor::empty({data.items() + 1, d}));
+  tables.present = Tensor::empty({data.items() + 1, Encoders::item_channels});
   each_part(data.items() + 1, [&](int64_t begin, const std::vector<int32_t>& ids) {
     const Channels channels = model.gsu.project(model.encoders(data, ids, none, Mode()));
     for (std::size_t m = 0; m < tables.item.size(); ++m) {
       const Tensor x = channels.item[m].value().contiguous();
       std::copy_n(x.data(), x.numel(), tables.item[m].write() + begin * d);
     }
+    std::copy_n(channels.present.data(), channels.present.numel(),
+                tables.present.write() + begin * Encoders::item_channels);
   });
   return tables;
 }

@@ -1,5 +1,5 @@
-// A model's channels in codes: trained on the corpus, stored once per item and per query (paper §3.3.3), and used by the
-// GSU in place of exact scores.
+// A model's channels in codes: trained on the corpus, stored once per item and per query (paper §3.3.3), and used by
+// the GSU in place of exact scores.
 #pragma once
 
 #include "seminar/retrieval/retriever.h"
@@ -19,20 +19,22 @@ struct QuantizeOptions {
 struct ChannelTables {
   Tensor query;
   std::vector<Tensor> item;
+  Tensor present;  ///< [I + 1, item channels]: 0 where an item lacks the channel
+  Channels channels() const { return {query, {item.begin(), item.end()}, present}; }
 };
 ChannelTables channel_tables(const SeminarModel& model, const Dataset& data);
 
 /// Codebooks per channel (query first) and the codes of every query and item.
 struct QuantizedChannels {
   std::shared_ptr<const MultimodalQuantizer> quantizer;
-  std::vector<MultimodalQuantizer::Code> query;               ///< [Q, S]
-  std::vector<std::vector<MultimodalQuantizer::Code>> item;   ///< per item channel [I + 1, S]
+  std::vector<MultimodalQuantizer::Code> query;              ///< [Q, S]
+  std::vector<std::vector<MultimodalQuantizer::Code>> item;  ///< per item channel [I + 1, S]
 };
 /// Trains the codebooks and codes everything. The same seed gives the same bits for any number of threads.
 QuantizedChannels quantize_model(const SeminarModel& model, const Dataset& data, const QuantizeOptions& options);
 
-/// Writes codebooks and codes as one safetensors file, with the fingerprint of the model's parameters; load throws Error
-/// for a file of another model, another layout or with codes without centroids.
+/// Writes codebooks and codes as one safetensors file, with the fingerprint of the model's parameters; load throws
+/// Error for a file of another model, another layout or with codes without centroids.
 void save_quantized(const QuantizedChannels& channels, const SeminarModel& model, const std::string& path);
 QuantizedChannels load_quantized(const std::string& path, const SeminarModel& model, const Dataset& data);
 
@@ -42,8 +44,8 @@ std::string parameter_fingerprint(const Params& params);
 /// Names for --gsu besides "exact".
 std::vector<std::string> gsu_kinds();
 
-/// The retriever called `kind`, ready for the model: "pq" trains codebooks unless `index` names a file of save_quantized.
-/// Throws Error for an unknown kind.
+/// The retriever called `kind`, ready for the model: "pq" trains codebooks unless `index` names a file of
+/// save_quantized. Throws Error for an unknown kind.
 std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, const SeminarModel& model,
                                                        const Dataset& data, const std::string& index, uint64_t seed);
 

@@ -134,15 +134,14 @@ std::vector<uint64_t> signs(const Tensor& rows, const Tensor& planes) {
   return packed;
 }
 
-struct LshIndex : ScoredIndex {
-  LshIndex(const KeySet& keys, int64_t bits, uint64_t seed) : ScoredIndex(keys, 1) {
-    Rng rng(seed);
-    planes = Tensor::normal({bits, keys_.size(1)}, rng);
-    codes = signs(keys_, planes);
-  }
-  std::vector<real> scores(const RetrievalTarget&, const Tensor& fused) const override {
-    const std::vector<uint64_t> own = signs(fused.reshape({1, fused.numel()}), planes);
-    std::vector<real> negative_distance(static_cast<std::size_t>(keys_.size(0)));
+// Signs of the rows of one table on random planes.
+struct SimHash {
+  SimHash(const Tensor& rows, int64_t bits, Rng rng)
+      : planes(Tensor::normal({bits, rows.size(1)}, rng)), codes(signs(rows, planes)) {}
+  // Minus the Hamming distance of every row to x [d].
+  std::vector<real> scores(const Tensor& x) const {
+    const std::vector<uint64_t> own = signs(x.reshape({1, x.numel()}), planes);
+    std::vector<real> negative_distance(codes.size() / own.size());
     for (std::size_t l = 0; l < negative_distance.size(); ++l) {
       int distance = 0;
       for (std::size_t w = 0; w < own.size(); ++w) distance += std::popcount(own[w] ^ codes[l * own.size() + w]);
@@ -152,6 +151,12 @@ struct LshIndex : ScoredIndex {
   }
   Tensor planes;
   std::vector<uint64_t> codes;
+};
+
+struct LshIndex : ScoredIndex {
+  LshIndex(const KeySet& keys, int64_t bits, uint64_t seed) : ScoredIndex(keys, 1), hash(keys_, bits, Rng(seed)) {}
+  std::vector<real> scores(const RetrievalTarget&, const Tensor& fused) const override { return hash.scores(fused); }
+  SimHash hash;
 };
 
 // Numbers of one key in [-top, top], and the scale that makes them.
@@ -224,6 +229,20 @@ class CascadeIndex : public RetrievalIndex {
   Tensor keys_;
   std::vector<Tensor> channels_;
   bool inner_product_;
+};
+
+class LshCascadeIndex : public CascadeIndex {
+ public:
+  LshCascadeIndex(const KeySet& keys, int64_t bits, uint64_t seed) : CascadeIndex(keys, true) {
+    for (std::size_t c = 0; c < channels_.size(); ++c) hashes_.emplace_back(channels_[c], bits, Rng(seed).split(c));
+  }
+
+ private:
+  std::vector<int32_t> search(std::size_t channel, const real* asked, int64_t k) const override {
+    const std::span<const real> x(asked, static_cast<std::size_t>(keys_.size(1)));
+    return top_k(hashes_[channel].scores(Tensor::from({keys_.size(1)}, x)), {}, k);
+  }
+  std::vector<SimHash> hashes_;
 };
 
 #ifdef SEMINAR_HNSWLIB
@@ -362,6 +381,14 @@ RetrieverPtr scalar_retriever(int bits, double candidates) {
 RetrieverPtr cascade_retriever(bool inner_product) {
   return simple(inner_product ? "cascade IP" : "cascade L2", channel_bytes,
                 [=](const KeySet& keys) { return make_index<CascadeIndex>(keys, inner_product); });
+}
+
+RetrieverPtr lsh_cascade_retriever(int64_t bits, uint64_t seed) {
+  check(bits >= 1 && bits <= 4096, "lsh: from 1 to 4096 bits: {}", bits);
+  return simple(
+      fmt::format("cascade LSH {} bits", bits),
+      [bits](const KeySet& keys) { return static_cast<double>(bits * keys.channels.size(1)) / 8; },
+      [=](const KeySet& keys) { return make_index<LshCascadeIndex>(keys, bits, seed); });
 }
 
 RetrieverPtr hnsw_retriever([[maybe_unused]] bool inner_product) {

@@ -12,8 +12,8 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// One user's behaviours as retrieval sees them.
 struct KeySet {
-  Tensor channels;  ///< [L, C, d]
-  Tensor gamma;     ///< [L, C]: weights of each behaviour's channels
+  Tensor channels;                                    ///< [L, C, d]
+  Tensor gamma;                                       ///< [L, C]: weights of each behaviour's channels
   std::vector<MultimodalQuantizer::Code> codes = {};  ///< [L, C, S] if they are stored already
   int64_t length() const { return channels.size(0); }
 };
@@ -60,6 +60,8 @@ RetrieverPtr scalar_retriever(int bits, double candidates);
 /// Every channel of the target searches every channel of the keys for its k best (C² searches), and what they found is
 /// scored exactly: L → at most C²k → k. By inner product, or by distance as the authors do.
 RetrieverPtr cascade_retriever(bool inner_product);
+/// The same with the Hamming distance of the signs of `bits` random projections per channel, as the authors do.
+RetrieverPtr lsh_cascade_retriever(int64_t bits, uint64_t seed);
 /// The same with an HNSW graph per key channel (hnswlib); throws Error if this build has no hnswlib.
 RetrieverPtr hnsw_retriever(bool inner_product);
 /// Multi-modal product quantization: one look-up per channel and sub-quantizer. With `target_coded` the target is coded

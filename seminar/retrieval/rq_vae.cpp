@@ -76,7 +76,8 @@ RqVae::Forward RqVae::operator()(const Tensor& x, double commitment) const {
   const Var through = z + detach(q.sum - z);
   const Var reconstruction = decoder(through, Mode());
   const Var miss = reconstruction - Var(x);
-  return {reconstruction, mean(miss * miss) + q.codebook_loss + scale(q.commitment_loss, static_cast<real>(commitment))};
+  return {reconstruction,
+          mean(miss * miss) + q.codebook_loss + scale(q.commitment_loss, static_cast<real>(commitment))};
 }
 
 Tensor RqVae::decode(const Tensor& x) const {

@@ -1,0 +1,96 @@
+#include "apps/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace seminar {
+namespace {
+
+constexpr double panel_width = 300, panel_height = 220, gap = 60, left = 60, top = 60, legend_row = 18;
+constexpr std::size_t in_row = 3;
+constexpr const char* colours[] = {"#1b6ca8", "#c8553d", "#2e7d32", "#7b4fa3",
+                                   "#a67c00", "#00838f", "#ad1457", "#5d4037"};
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '&')
+      out += "&amp;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+// A marker by number: the letter of the line, so that nothing depends on colour.
+std::string marker(std::size_t line, double x, double y) {
+  return fmt::format(
+      "<circle cx=\"{0:.1f}\" cy=\"{1:.1f}\" r=\"6\" fill=\"#fff\" stroke=\"{2}\"/><text x=\"{0:.1f}\" y=\"{3:.1f}\" "
+      "font-size=\"8\" text-anchor=\"middle\" fill=\"{2}\">{4}</text>\n",
+      x, y, colours[line % std::size(colours)], y + 3, static_cast<char>('a' + line % 26));
+}
+
+}  // namespace
+
+std::string line_charts(const std::string& title, const std::string& x_label, const std::string& y_label,
+                        const std::vector<ChartPanel>& panels) {
+  const std::size_t rows = (panels.size() + in_row - 1) / in_row, lines = panels.empty() ? 0 : panels[0].lines.size();
+  const double chart_height = top + static_cast<double>(rows) * (panel_height + gap),
+               width = left + static_cast<double>(in_row) * (panel_width + gap),
+               height = chart_height + static_cast<double>(lines) * legend_row + 20;
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\">\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"{:.0f}\" y=\"28\" font-size=\"16\">{}</text>\n",
+      width, height, left, escaped(title));
+  for (std::size_t p = 0; p < panels.size(); ++p) {
+    const ChartPanel& panel = panels[p];
+    const double x0 = left + static_cast<double>(p % in_row) * (panel_width + gap),
+                 y0 = top + static_cast<double>(p / in_row) * (panel_height + gap);
+    const auto x_at = [&](std::size_t i) {
+      return x0 + 20 +
+             (panel_width - 40) * static_cast<double>(i) /
+                 static_cast<double>(std::max<std::size_t>(1, panel.x.size() - 1));
+    };
+    const auto y_at = [&](double v) { return y0 + panel_height * (1 - std::clamp(v, 0.0, 1.0)); };
+    svg +=
+        fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", x0, y0 - 8, escaped(panel.title));
+    for (int tick = 0; tick <= 5; ++tick) {
+      const double v = tick / 5.0;
+      svg += fmt::format(
+          "<line x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/><text x=\"{3:.1f}\" "
+          "y=\"{4:.1f}\" font-size=\"10\" text-anchor=\"end\">{5:.1f}</text>\n",
+          x0, x0 + panel_width, y_at(v), x0 - 4, y_at(v) + 3, v);
+    }
+    for (std::size_t i = 0; i < panel.x.size(); ++i)
+      svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"10\" text-anchor=\"middle\">{:g}</text>\n",
+                         x_at(i), y0 + panel_height + 14, panel.x[i]);
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"10\" text-anchor=\"middle\">{}</text>\n",
+                       x0 + panel_width / 2, y0 + panel_height + 28, escaped(x_label));
+    if (p % in_row == 0)
+      svg += fmt::format(
+          "<text x=\"{0:.1f}\" y=\"{1:.1f}\" font-size=\"10\" text-anchor=\"middle\" transform=\"rotate(-90 {0:.1f} "
+          "{1:.1f})\">{2}</text>\n",
+          x0 - 34, y0 + panel_height / 2, escaped(y_label));
+    for (std::size_t line = 0; line < panel.lines.size(); ++line) {
+      std::string points;
+      for (std::size_t i = 0; i < panel.lines[line].y.size(); ++i)
+        points += fmt::format("{:.1f},{:.1f} ", x_at(i), y_at(panel.lines[line].y[i]));
+      svg += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"/>\n", points,
+                         colours[line % std::size(colours)]);
+      for (std::size_t i = 0; i < panel.lines[line].y.size(); ++i)
+        svg += marker(line, x_at(i), y_at(panel.lines[line].y[i]));
+    }
+  }
+  for (std::size_t line = 0; line < lines; ++line) {
+    const double y = chart_height + static_cast<double>(line) * legend_row;
+    svg += marker(line, left + 6, y);
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", left + 20, y + 4,
+                       escaped(panels[0].lines[line].name));
+  }
+  return svg + "</svg>\n";
+}
+
+}  // namespace seminar

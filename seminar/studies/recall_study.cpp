@@ -1,0 +1,302 @@
+#include "seminar/studies/recall_study.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <unordered_set>
+
+#include "seminar/retrieval/rq_vae.h"
+#include "tensor/gemm.h"
+#include "tensor/rows.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+struct Problem {
+  KeySet keys;
+  RetrievalTarget target;
+};
+
+// Recall and time of one method at one K over the draws.
+struct Tally {
+  std::vector<double> recall;
+  double seconds = 0, bytes = 0;
+};
+
+using Tallies = std::map<std::pair<std::size_t, int64_t>, Tally>;  // by method and K
+
+void measure(const std::vector<RetrieverPtr>& methods, const Problem& problem, std::span<const int64_t> ks,
+             Tallies& tallies) {
+  const auto exact = exact_retriever()->index(problem.keys);
+  for (std::size_t m = 0; m < methods.size(); ++m) {
+    const auto index = methods[m]->index(problem.keys);
+    for (const int64_t k : ks) {
+      const std::vector<int32_t> best = exact->top(problem.target, k);
+      const std::unordered_set<int32_t> truth(best.begin(), best.end());
+      const auto begin = std::chrono::steady_clock::now();
+      const std::vector<int32_t> found = index->top(problem.target, k);
+      Tally& t = tallies[{m, k}];
+      t.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      t.bytes = methods[m]->bytes_per_key(problem.keys);
+      const auto hits = std::count_if(found.begin(), found.end(), [&](int32_t l) { return truth.count(l) != 0; });
+      t.recall.push_back(static_cast<double>(hits) / static_cast<double>(truth.size()));
+    }
+  }
+}
+
+void add_rows(std::vector<RecallRow>& rows, const std::string& setting, int64_t length,
+              const std::vector<RetrieverPtr>& methods, const Tallies& tallies) {
+  for (const auto& [key, t] : tallies) {
+    const double n = static_cast<double>(t.recall.size());
+    double mean = 0, square = 0;
+    for (const double r : t.recall) mean += r / n;
+    for (const double r : t.recall) square += (r - mean) * (r - mean);
+    rows.push_back({setting, methods[key.first]->name(), length, key.second, mean,
+                    n > 1 ? std::sqrt(square / (n - 1) / n) : 0, t.seconds / n * 1e6, t.bytes});
+  }
+}
+
+// The same method under a longer name.
+class Renamed : public Retriever {
+ public:
+  Renamed(RetrieverPtr method, std::string suffix) : method_(std::move(method)), suffix_(std::move(suffix)) {}
+  std::string name() const override { return method_->name() + suffix_; }
+  double bytes_per_key(const KeySet& keys) const override { return method_->bytes_per_key(keys); }
+  std::unique_ptr<RetrievalIndex> index(const KeySet& keys) const override { return method_->index(keys); }
+
+ private:
+  RetrieverPtr method_;
+  std::string suffix_;
+};
+
+RetrieverPtr renamed(RetrieverPtr method, const std::string& suffix) {
+  return std::make_shared<Renamed>(std::move(method), suffix);
+}
+
+Tensor channel_of(const Tensor& x, int64_t c) {
+  return x.slice(1, c, c + 1).contiguous().reshape({x.size(0), x.size(2)});
+}
+
+// Codebooks trained on vectors [n, C, d].
+std::shared_ptr<const MultimodalQuantizer> train_quantizer(const Tensor& x, int64_t sub_quantizers, int64_t centroids,
+                                                           uint64_t seed) {
+  std::vector<ProductQuantizer> channels;
+  for (int64_t c = 0; c < x.size(1); ++c)
+    channels.push_back(ProductQuantizer::train(channel_of(x, c), sub_quantizers,
+                                               {centroids, 25, Rng(seed).split(static_cast<uint64_t>(c)).next()}));
+  return std::make_shared<MultimodalQuantizer>(std::move(channels));
+}
+
+// Residual k-means and RQ-VAE per channel, trained on vectors [n, C, d], of `bits` a channel.
+std::vector<RetrieverPtr> residual_rivals(const Tensor& x, double bits, double candidates, uint64_t seed) {
+  ResidualOptions residual;
+  residual.centroids = 256;
+  residual.levels = std::max<int64_t>(1, std::llround(bits / 8));
+  residual.seed = seed;
+  RqVaeOptions vae;
+  static_cast<ResidualOptions&>(vae) = residual;
+  vae.latent = x.size(2);
+  vae.hidden = 4 * x.size(2);
+  auto plain = std::make_shared<std::vector<ResidualQuantizer>>();
+  auto trained = std::make_shared<std::vector<RqVae>>();
+  for (int64_t c = 0; c < x.size(1); ++c) {
+    const Tensor points = channel_of(x, c);
+    plain->emplace_back(points, residual);
+    trained->push_back(train_rq_vae(points, vae));
+  }
+  const double total = static_cast<double>(x.size(1)) * (*plain)[0].bits();
+  const std::string size = fmt::format(" {} x {}", residual.levels, residual.centroids);
+  const std::string pass = candidates > 1 ? fmt::format(" + exact {:g} K", candidates) : "";
+  return {decoded_retriever("residual k-means" + size + pass, total, candidates,
+                            [plain](int64_t c, const Tensor& v) { return (*plain)[c].decode(v); }),
+          decoded_retriever("RQ-VAE" + size + pass, total, candidates,
+                            [trained](int64_t c, const Tensor& v) { return (*trained)[c].decode(v); })};
+}
+
+#ifdef SEMINAR_HNSWLIB
+constexpr bool with_hnsw = true;
+#else
+constexpr bool with_hnsw = false;
+#endif
+
+struct Case {
+  const char* name;
+  bool different_norms, different_weights;
+};
+constexpr Case cases[] = {{"same norm, same weights", false, false},
+                          {"different norms, same weights", true, false},
+                          {"same norm, different weights", false, true}};
+
+constexpr int64_t drawn_channels = 4;
+constexpr int64_t corpus_size = 20000;
+
+// Vectors [n, C, d] of a case.
+Tensor draw_vectors(const Case& c, int64_t n, int64_t d, Rng rng) {
+  constexpr real mu[] = {real{0.25}, real{0.5}, 1, 2};
+  Tensor x = Tensor::normal({n, drawn_channels, d}, rng);
+  real* y = x.write();
+  for (int64_t r = 0; r < n * drawn_channels; ++r) {
+    real* v = y + r * d;
+    real square = 0;
+    for (int64_t i = 0; i < d; ++i) square += v[i] * v[i];
+    for (int64_t i = 0; i < d; ++i) v[i] = c.different_norms ? v[i] + mu[r % drawn_channels] : v[i] / std::sqrt(square);
+  }
+  return x;
+}
+
+Tensor weights(const Case& c, int64_t n) {
+  Tensor g = Tensor::empty({n, drawn_channels});
+  real* y = g.write();
+  for (int64_t i = 0; i < n * drawn_channels; ++i)
+    y[i] = c.different_weights ? static_cast<real>(i % drawn_channels + 1) / 10 : real{0.25};
+  return g;
+}
+
+}  // namespace
+
+std::vector<RecallRow> study_figure2(const Figure2Settings& s, const StudyProgress& progress) {
+  std::vector<RecallRow> rows;
+  const int64_t total = std::ssize(s.lengths) * std::ssize(cases) * s.draws;
+  int64_t done = 0;
+  const Rng rng(static_cast<uint64_t>(s.seed));
+  const uint64_t seed = static_cast<uint64_t>(s.seed);
+  for (const Case& c : cases) {
+    const Rng case_rng = rng.split(c.name);
+    const Tensor corpus = draw_vectors(c, corpus_size, s.dim, case_rng.split("corpus"));
+    std::vector<RetrieverPtr> fixed{cascade_retriever(false), cascade_retriever(true)};
+    if (with_hnsw) {
+      fixed.push_back(hnsw_retriever(false));
+      fixed.push_back(hnsw_retriever(true));
+    }
+    fixed.push_back(lsh_cascade_retriever(64, seed));
+    fixed.push_back(lsh_retriever(64 * drawn_channels, seed));
+    const auto of_corpus = train_quantizer(corpus, s.sub_quantizers, s.centroids, seed);
+    for (const bool coded : {true, false}) fixed.push_back(renamed(pq_retriever(of_corpus, coded, 1), ", corpus"));
+    const double bits = static_cast<double>(s.sub_quantizers) * std::log2(static_cast<double>(s.centroids));
+    for (const RetrieverPtr& rival : residual_rivals(corpus, bits, 1, seed)) fixed.push_back(rival);
+    for (const int width : {8, 4}) {
+      fixed.push_back(scalar_retriever(width, 1));
+      fixed.push_back(scalar_retriever(width, width == 8 ? 1.25 : 4));
+    }
+    for (const int64_t length : s.lengths) {
+      Tallies tallies;
+      std::vector<RetrieverPtr> methods;
+      for (int64_t draw = 0; draw < s.draws; ++draw) {
+        const Rng draw_rng = case_rng.split(static_cast<uint64_t>(length)).split(static_cast<uint64_t>(draw));
+        Problem p{{draw_vectors(c, length, s.dim, draw_rng.split("keys")), weights(c, length), {}},
+                  {draw_vectors(c, 1, s.dim, draw_rng.split("target")).reshape({drawn_channels, s.dim}),
+                   weights(c, 1).reshape({drawn_channels})}};
+        const auto own = train_quantizer(p.keys.channels, s.sub_quantizers, s.centroids, seed);
+        methods = {renamed(pq_retriever(own, true, 1), ", own"), renamed(pq_retriever(own, false, 1), ", own")};
+        methods.insert(methods.end(), fixed.begin(), fixed.end());
+        measure(methods, p, s.ks, tallies);
+        if (progress) progress(++done, total);
+      }
+      add_rows(rows, c.name, length, methods, tallies);
+    }
+  }
+  return rows;
+}
+
+std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& data, const Table4Settings& s,
+                                    const StudyProgress& progress) {
+  const NoGrad guard;
+  check(data.users() >= 4, "table4: needs at least 4 users, half of them held out: {}", data.users());
+  const ChannelTables tables = channel_tables(model, data);
+  const Channels channels = tables.channels();
+  std::vector<Tensor> all{tables.query};
+  all.insert(all.end(), tables.item.begin(), tables.item.end());
+  const int64_t count = std::ssize(all), d = tables.query.size(1);
+  const Tensor folded = sum(matmul_transposed(model.gsu.attention.wq, model.gsu.attention.wk), 0).value();
+  const uint64_t seed = static_cast<uint64_t>(s.seed);
+  const Rng rng(seed);
+
+  // Behaviours of users: [n, C, d] and their weights.
+  struct Pairs {
+    std::vector<int32_t> query, item;
+  };
+  const auto add_user = [&](Pairs& pairs, int64_t user) {
+    const auto items = data.user_items(user), queries = data.user_queries(user);
+    pairs.item.insert(pairs.item.end(), items.begin(), items.end());
+    pairs.query.insert(pairs.query.end(), queries.begin(), queries.end());
+  };
+  const auto key_set = [&](const Pairs& pairs) {
+    const int64_t n = std::ssize(pairs.item);
+    Tensor x = Tensor::empty({n, count, d});
+    real* y = x.write();
+    for (int64_t l = 0; l < n; ++l)
+      for (int64_t c = 0; c < count; ++c)
+        std::copy_n(all[c].data() + int64_t{c == 0 ? pairs.query[l] : pairs.item[l]} * d, d, y + (l * count + c) * d);
+    return KeySet{x, model.fusion.weights(channels, {Ids(pairs.query), Ids(pairs.item)}).value().contiguous(), {}};
+  };
+
+  // Even places of a random order of users train the codebooks, odd ones are searched.
+  const Permutation order(data.users(), rng.split("users"));
+  Pairs corpus;
+  std::vector<int64_t> held_out;
+  for (int64_t i = 0; i < data.users(); ++i) i % 2 == 0 ? add_user(corpus, order(i)) : held_out.push_back(order(i));
+  // Every channel's vectors once, as the codes are stored.
+  const auto distinct = [](std::vector<int32_t> ids) {
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+  };
+  std::vector<ProductQuantizer> quantizers;
+  for (int64_t c = 0; c < count; ++c)
+    quantizers.push_back(
+        ProductQuantizer::train(gather_rows("table4", all[c], Ids(distinct(c == 0 ? corpus.query : corpus.item))),
+                                s.sub_quantizers, {s.centroids, 25, rng.split(static_cast<uint64_t>(c)).next()}));
+  const auto quantizer = std::make_shared<MultimodalQuantizer>(std::move(quantizers));
+
+  Pairs sampled;  // for the residual rivals, which see behaviours as often as they occur
+  const Permutation pick(std::ssize(corpus.item), rng.split("sample"));
+  for (int64_t i = 0; i < std::min<int64_t>(corpus_size, std::ssize(corpus.item)); ++i) {
+    sampled.query.push_back(corpus.query[pick(i)]);
+    sampled.item.push_back(corpus.item[pick(i)]);
+  }
+  const double bits = static_cast<double>(s.sub_quantizers) * std::log2(static_cast<double>(s.centroids));
+  const Tensor points = key_set(sampled).channels;
+  std::vector<RetrieverPtr> methods;
+  for (const double candidates : {1.0, s.candidates}) {
+    methods.push_back(pq_retriever(quantizer, true, candidates));
+    methods.push_back(pq_retriever(quantizer, false, candidates));
+    for (const RetrieverPtr& rival : residual_rivals(points, bits, candidates, seed)) methods.push_back(rival);
+    methods.push_back(scalar_retriever(4, candidates));
+    methods.push_back(scalar_retriever(8, candidates));
+  }
+  const int64_t lsh_bits = std::llround(bits * static_cast<double>(count));
+  methods.push_back(lsh_retriever(lsh_bits, seed));
+  methods.push_back(lsh_cascade_retriever(std::llround(bits), seed));
+  methods.push_back(cascade_retriever(false));
+  methods.push_back(cascade_retriever(true));
+  if (with_hnsw) methods.push_back(hnsw_retriever(true));
+
+  std::vector<RecallRow> rows;
+  int64_t done = 0;
+  for (const int64_t length : s.lengths) {
+    Tallies tallies;
+    for (int64_t draw = 0; draw < s.draws; ++draw) {
+      Rng draw_rng = rng.split("draw").split(static_cast<uint64_t>(length)).split(static_cast<uint64_t>(draw));
+      Pairs history;
+      while (std::ssize(history.item) < length + 1)
+        add_user(history, held_out[static_cast<std::size_t>(draw_rng.below(std::ssize(held_out)))]);
+      history.query.resize(static_cast<std::size_t>(length) + 1);
+      history.item.resize(static_cast<std::size_t>(length) + 1);
+      // The target is one of the behaviours, taken out; it stands without a query, as in recommendation.
+      const std::size_t at = static_cast<std::size_t>(draw_rng.below(length + 1));
+      const Pairs target{{0}, {history.item[at]}};
+      history.query.erase(history.query.begin() + static_cast<std::ptrdiff_t>(at));
+      history.item.erase(history.item.begin() + static_cast<std::ptrdiff_t>(at));
+      const KeySet own = key_set(target);
+      measure(methods,
+              {key_set(history), {matmul(own.channels.reshape({count, d}), folded), own.gamma.reshape({count})}}, s.ks,
+              tallies);
+      if (progress) progress(++done, std::ssize(s.lengths) * s.draws);
+    }
+    add_rows(rows, fmt::format("model trained on {}", data.info().kind), length, methods, tallies);
+  }
+  return rows;
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION
