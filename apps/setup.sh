@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev)
-[ "${1:-}" = tests ] && packages+=(doctest-dev)
+[ "${1:-}" = tests ] && packages+=(doctest-dev libhnswlib-dev)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -79,7 +79,7 @@ TEST_SUITE("cli") {
     CHECK(help.code == 0);
     for (const char* name : {"data", "pretrain", "train", "eval", "inspect", "demo"})
       CHECK(help.out.find(name) != std::string::npos);
-    for (const char* name : {"serve", "export", "quantize"}) CHECK(help.out.find(name) == std::string::npos);
+    for (const char* name : {"serve", "export", "rank"}) CHECK(help.out.find(name) == std::string::npos);
     CHECK(run("--version").out.find("OpenMP") != std::string::npos);
     CHECK(run("train --help").out.find("--lambda") != std::string::npos);
   }
@@ -116,6 +116,42 @@ TEST_SUITE("cli") {
       CHECK(dot.find(part) != std::string::npos);
     check_refused(fmt::format("inspect {} --graph {}", model, graph), "--data");
 
+    SUBCASE("quantize, retrieval by codes, studies") {
+      const std::string codes = folder / "codes.safetensors";
+      const Output quantized = run(
+          fmt::format("quantize --data {} --model {} --out {} --sub-quantizers 4 --centroids 8", data, model, codes));
+      CHECK(quantized.code == 0);
+      CHECK(quantized.out.find("of the variance kept") != std::string::npos);
+      const std::string with = fmt::format("eval --data {} --model {} {}", data, model, candidates);
+      const std::string exact = run(with).out;
+      // K = 4 of at most 10: codes choose otherwise now and then; int8 with its exact second pass does not.
+      CHECK(run(with + " --gsu int8").out == exact);
+      CHECK(run(with + " --gsu pq --index " + codes).code == 0);
+      CHECK(run(with + " --gsu pq").code == 0);
+      check_refused(with + " --gsu pq --index " + model, "not codes of this program");
+      check_refused(with + " --gsu magic", "--gsu: must be one of exact");
+      check_refused(fmt::format("eval --data {} --model {} {} --gsu int8", data, psu, candidates), "has no GSU");
+      check_refused(fmt::format("quantize --data {} --model {} --out {}", data, psu, codes), "has no GSU");
+      check_refused(fmt::format("quantize --data {} --model {} --out {} --sub-quantizers 3", data, model, codes),
+                    "--sub-quantizers: must divide --dim 8: 3");
+      const std::string trained_with = folder / "pq_model.safetensors";
+      CHECK(run(fmt::format("train --data {} --init {} --out {} {} --gsu pq", data, psu, trained_with, small)).code ==
+            0);
+      const std::string out = folder / "study";
+      const Output study = run(fmt::format(
+          "study figure2 --out {} --draws 1 --lengths 40 --k 4,8 --dim 4 --sub-quantizers 2 --centroids 4", out));
+      CHECK(study.code == 0);
+      CHECK(study.out.find("R@8") != std::string::npos);
+      CHECK(nlohmann::json::parse(read_file(out + "/figure2.json")).size() > 50);
+      CHECK(read_file(out + "/figure2.svg").starts_with("<svg "));
+      CHECK(read_file(out + "/figure2.csv").starts_with("setting,length,method,k,recall"));
+      CHECK(
+          run(fmt::format("study table4 --out {} --data {} --model {} --draws 1 --lengths 20 --k 4 --sub-quantizers 4 "
+                          "--centroids 4",
+                          out, data, model))
+              .code == 0);
+      check_refused(fmt::format("study figure2 --out {} --dim 10 --sub-quantizers 3", out), "--sub-quantizers");
+    }
     SUBCASE("the same seed gives the same file with 1 and with 2 threads") {
       const std::string again = folder / "again.safetensors";
       CHECK(run(fmt::format("train --data {} --init {} --out {} {} --threads 1", data, psu, again, small)).code == 0);

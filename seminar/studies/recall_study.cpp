@@ -201,7 +201,6 @@ std::vector<RecallRow> study_figure2(const Figure2Settings& s, const StudyProgre
 
 std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& data, const Table4Settings& s,
                                     const StudyProgress& progress) {
-  const NoGrad guard;
   check(data.users() >= 4, "table4: needs at least 4 users, half of them held out: {}", data.users());
   const ChannelTables tables = channel_tables(model, data);
   const Channels channels = tables.channels();
@@ -222,6 +221,7 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     pairs.query.insert(pairs.query.end(), queries.begin(), queries.end());
   };
   const auto key_set = [&](const Pairs& pairs) {
+    const NoGrad guard;
     const int64_t n = std::ssize(pairs.item);
     Tensor x = Tensor::empty({n, count, d});
     real* y = x.write();
