@@ -7,6 +7,7 @@
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
 #include "tensor/file.h"
+#include "tensor/gemm.h"
 
 namespace seminar {
 namespace {
@@ -43,7 +44,10 @@ void run(const QuantizeArguments& a) {
         seminar->settings().dim, a.options.sub_quantizers);
   const QuantizedChannels channels = quantize_model(*seminar, data, a.options);
   save_quantized(channels, *seminar, a.out);
-  const ChannelTables tables = channel_tables(*seminar, data);
+  // The channels as they are coded, under the transform.
+  ChannelTables tables = channel_tables(*seminar, data);
+  tables.query = matmul(tables.query, channels.transform.key);
+  for (Tensor& t : tables.item) t = matmul(t, channels.transform.key);
   const auto& quantizers = channels.quantizer->channels();
   fmt::print("query: {} vectors, {:.1f} % of the variance kept\n", tables.query.size(0),
              100 * kept_variance(quantizers[0], tables.query, channels.query));

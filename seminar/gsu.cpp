@@ -25,6 +25,11 @@ Channels Gsu::project(const Channels& channels) const {
   return out;
 }
 
+Tensor Gsu::folded() const {
+  const NoGrad guard;
+  return sum(matmul_transposed(attention.wq, attention.wk), 0).value();
+}
+
 Retrieved Gsu::retrieve(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k) {
   check(k >= 1, "gsu: k must be at least 1: {}", k);
   const int64_t batch = scores.size(0), heads = scores.size(1) / targets, length = scores.size(2),

@@ -28,6 +28,8 @@ struct Gsu {
   Var scores(const Var& targets, const Var& history) const {
     return target_scores(targets, history, attention.wq, attention.wk);
   }
+  /// Σ_h W_h^Q W_h^Kᵀ [d, d]: the heads' summed scores of q are those of q times it, but for 1 / √d.
+  Tensor folded() const;
   /// Top K by the heads' summed scores where mask [B, L] keeps; fewer where fewer are real.
   static Retrieved retrieve(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k);
   /// The unit's own logits [B, T].

@@ -43,9 +43,8 @@ SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& ba
   if (!retriever_ || mode.training) f.gsu_scores = gsu.scores(f.fused.targets, f.fused.history);
   if (retriever_) {
     const NoGrad guard;
-    const Tensor folded = sum(matmul_transposed(gsu.attention.wq, gsu.attention.wk), 0).value();
     f.retrieved = retriever_->retrieve(batch, f.fused.channels, fusion.weights(f.fused.channels, batch.targets).value(),
-                                       fusion.weights(f.fused.channels, batch.history).value(), folded, k);
+                                       fusion.weights(f.fused.channels, batch.history).value(), gsu.folded(), k);
   } else {
     f.retrieved = Gsu::retrieve(f.gsu_scores.value(), batch.mask, batch.candidates(), k);
   }

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "pq/multimodal.h"
+#include "pq/rotation.h"
+#include "tensor/gemm.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 
@@ -37,6 +40,63 @@ MultimodalQuantizer small_quantizer() {
 }  // namespace
 
 TEST_SUITE("pq") {
+  TEST_CASE("eigenvectors of a symmetric matrix: orthonormal, A v = λ v, largest first; repeated and zero values too") {
+    const auto check_eigen = [](const Tensor& a) {
+      const Eigen e = symmetric_eigen(a);
+      const int64_t d = a.size(0);
+      CHECK(std::is_sorted(e.values.rbegin(), e.values.rend()));
+      for (int64_t i = 0; i < d; ++i)
+        for (int64_t j = 0; j < d; ++j) {
+          double dot = 0, image = 0;
+          for (int64_t k = 0; k < d; ++k) {
+            dot += static_cast<double>(e.vectors.at({k, i}) * e.vectors.at({k, j}));
+            image += static_cast<double>(a.at({i, k}) * e.vectors.at({k, j}));
+          }
+          CHECK(dot == doctest::Approx(i == j ? 1 : 0).epsilon(1e-5).scale(1));
+          CHECK(image ==
+                doctest::Approx(e.values[j] * static_cast<double>(e.vectors.at({i, j}))).epsilon(1e-4).scale(1));
+        }
+    };
+    const Tensor x = randn({7, 5}, 3);
+    check_eigen(matmul(x.transpose(), x));
+    check_eigen(Tensor::zeros({3, 3}));
+    check_eigen(Tensor::from({3, 3}, {2, 0, 0, 0, 2, 0, 0, 0, 1}));
+    check_eigen(Tensor::from({1, 1}, {4}));
+    CHECK_THROWS_AS(symmetric_eigen(randn({2, 3}, 1)), Error);
+    CHECK_THROWS_AS(symmetric_eigen(Tensor::full({2, 2}, std::numeric_limits<real>::quiet_NaN())), Error);
+  }
+
+  TEST_CASE("transforms leave inner products as they are and make stretched vectors cheaper to code") {
+    // Variances fall by half from axis to axis; targets look at few directions.
+    Tensor keys = randn({2000, 8}, 4), targets = randn({500, 8}, 5);
+    for (int64_t i = 0; i < keys.numel(); ++i) keys.write()[i] *= std::pow(real{0.5}, static_cast<real>(i % 8));
+    for (int64_t i = 0; i < targets.numel(); ++i) targets.write()[i] *= i % 8 >= 3 && i % 8 < 5 ? real{4} : real{0.1};
+    const ScoreTransform t = score_transform(keys, targets, 4);
+    const Tensor k = matmul(keys, t.key), q = matmul(targets, t.target);
+    double before = 0, after = 0;
+    const auto score = [](const Tensor& a, int64_t i, const Tensor& b, int64_t j) {
+      double s = 0;
+      for (int64_t c = 0; c < 8; ++c) s += static_cast<double>(a.at({i, c}) * b.at({j, c}));
+      return s;
+    };
+    for (int64_t i = 0; i < 50; ++i)
+      CHECK(score(q, i, k, i) == doctest::Approx(score(targets, i, keys, i)).epsilon(1e-3).scale(1));
+    // Mean squared error of scores by codes of the same size.
+    const ProductQuantizer plain = ProductQuantizer::train(keys, 4, {8, 20, 1}),
+                           mapped = ProductQuantizer::train(k, 4, {8, 20, 1});
+    const Tensor plain_keys = plain.decode(plain.encode(keys)), mapped_keys = mapped.decode(mapped.encode(k));
+    for (int64_t i = 0; i < 500; ++i)
+      for (int64_t j = 0; j < 20; ++j) {
+        const double exact = score(targets, i, keys, j);
+        before += std::pow(score(targets, i, plain_keys, j) - exact, 2);
+        after += std::pow(score(q, i, mapped_keys, j) - exact, 2);
+      }
+    CHECK(after < 0.5 * before);
+    CHECK(coding_error(matmul(keys, opq_rotation(keys, 4)), 4, 8) < coding_error(keys, 4, 8));
+    CHECK_THROWS_AS(opq_rotation(keys, 3), Error);
+    CHECK_THROWS_AS(score_transform(keys, randn({4, 7}, 1), 4), Error);
+  }
+
   TEST_CASE("the paper's pair tables, folded tables and decoding give the same scores; so do exact targets") {
     const MultimodalQuantizer q = small_quantizer();
     const Tensor behaviours = randn({20, 3, 8}, 1), target = randn({3, 8}, 2),

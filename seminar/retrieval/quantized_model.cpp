@@ -1,6 +1,7 @@
 #include "seminar/retrieval/quantized_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "tensor/gemm.h"
@@ -13,6 +14,7 @@ namespace {
 using Code = MultimodalQuantizer::Code;
 constexpr const char* quantized_format = "seminar-pq-1";
 constexpr int64_t rows_at_once = 4096;
+constexpr int64_t pairs_sampled = 10000;
 constexpr double int8_candidates = 1.25, int4_candidates = 4;
 constexpr int64_t lsh_bits = 64;
 
@@ -142,10 +144,42 @@ ChannelTables channel_tables(const SeminarModel& model, const Dataset& data) {
   return tables;
 }
 
+KeySet key_set(const SeminarModel& model, const ChannelTables& tables, const std::vector<int32_t>& queries,
+               const std::vector<int32_t>& items) {
+  const NoGrad guard;
+  const int64_t n = std::ssize(items), d = tables.query.size(1), count = std::ssize(tables.item) + 1;
+  check(queries.size() == items.size(), "key_set: {} queries for {} items", queries.size(), items.size());
+  Tensor x = Tensor::empty({n, count, d});
+  real* y = x.write();
+  for (int64_t c = 0; c < count; ++c) {
+    const Tensor rows = c == 0 ? gather_rows("key_set", tables.query, Ids(queries))
+                               : gather_rows("key_set", tables.item[c - 1], Ids(items));
+    for (int64_t l = 0; l < n; ++l) std::copy_n(rows.data() + l * d, d, y + (l * count + c) * d);
+  }
+  return {x, model.fusion.weights(tables.channels(), {Ids(queries), Ids(items)}).value().contiguous(), {}};
+}
+
 QuantizedChannels quantize_model(const SeminarModel& model, const Dataset& data, const QuantizeOptions& o) {
-  const ChannelTables tables = channel_tables(model, data);
+  ChannelTables tables = channel_tables(model, data);
   std::vector<ProductQuantizer> channels;
   const Rng rng(o.seed);
+  QuantizedChannels out;
+  {  // what keys and targets look like: drawn behaviours, and their items without a query
+    std::vector<int32_t> queries, items;
+    Rng draws = rng.split("behaviours");
+    for (int64_t i = 0; i < pairs_sampled; ++i) {
+      const int64_t user = draws.below(data.users());
+      if (data.user_items(user).empty()) continue;
+      const int64_t at = draws.below(std::ssize(data.user_items(user)));
+      queries.push_back(data.user_queries(user)[at]);
+      items.push_back(data.user_items(user)[at]);
+    }
+    const Tensor keys = fused_keys(key_set(model, tables, queries, items)),
+                 targets = fused_keys(key_set(model, tables, std::vector<int32_t>(items.size(), 0), items));
+    out.transform = score_transform(keys, matmul(targets, model.gsu.folded()), o.sub_quantizers);
+  }
+  tables.query = matmul(tables.query, out.transform.key);
+  for (Tensor& t : tables.item) t = matmul(t, out.transform.key);
   const auto train = [&](const Tensor& table, uint64_t channel) {
     const Tensor points = sample_rows(table, o.max_points, rng.split("sample").split(channel));
     channels.push_back(
@@ -153,7 +187,6 @@ QuantizedChannels quantize_model(const SeminarModel& model, const Dataset& data,
   };
   train(tables.query, 0);
   for (std::size_t m = 0; m < tables.item.size(); ++m) train(tables.item[m], m + 1);
-  QuantizedChannels out;
   out.quantizer = std::make_shared<MultimodalQuantizer>(std::move(channels));
   out.query = out.quantizer->channels()[0].encode(tables.query);
   for (std::size_t m = 0; m < tables.item.size(); ++m)
@@ -175,6 +208,8 @@ void save_quantized(const QuantizedChannels& channels, const SeminarModel& model
   file.meta("format", quantized_format);
   file.meta("model", parameter_fingerprint(model.params()));
   add_quantizer(file, "codebooks", *channels.quantizer);
+  file.add("transform.key", channels.transform.key);
+  file.add("transform.target", channels.transform.target);
   const int64_t s = channels.quantizer->channels()[0].sub_quantizers();
   const auto add = [&](const std::string& name, const std::vector<Code>& codes) {
     file.add<int32_t>(name, {std::ssize(codes) / s, s}, wide(codes));
@@ -192,6 +227,13 @@ QuantizedChannels load_quantized(const std::string& path, const SeminarModel& mo
         "{}: made for another model; make it again with 'seminar quantize'", path);
   QuantizedChannels out;
   out.quantizer = std::make_shared<MultimodalQuantizer>(load_quantizer(file, "codebooks"));
+  out.transform = {file.tensor("transform.key"), file.tensor("transform.target")};
+  const int64_t d = model.settings().dim;
+  for (const Tensor* map : {&out.transform.key, &out.transform.target}) {
+    check(map->shape() == Shape({d, d}), "{}: a transform {} for width {}", path, map->shape(), d);
+    for (int64_t i = 0; i < d * d; ++i)
+      check(std::isfinite(map->data()[i]), "{}: the transform holds {}", path, map->data()[i]);
+  }
   const auto& channels = out.quantizer->channels();
   check(std::ssize(channels) == Encoders::item_channels + 1 && channels[0].dim() == model.settings().dim,
         "{}: {} channels of width {} for a model with {} of width {}", path, channels.size(), channels[0].dim(),
@@ -219,7 +261,7 @@ std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, 
     options.seed = seed;
     stored = std::make_shared<QuantizedChannels>(index.empty() ? quantize_model(model, data, options)
                                                                : load_quantized(index, model, data));
-    method = pq_retriever(stored->quantizer, false, 1);
+    method = transformed_retriever(pq_retriever(stored->quantizer, false, 1), stored->transform);
   }
   check(method != nullptr, "--gsu: must be one of exact, {}: '{}'", fmt::join(gsu_kinds(), ", "), kind);
   return std::make_shared<HistoryRetriever>(std::move(method), std::move(stored));

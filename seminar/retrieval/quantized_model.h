@@ -23,9 +23,14 @@ struct ChannelTables {
   Channels channels() const { return {query, {item.begin(), item.end()}, present}; }
 };
 ChannelTables channel_tables(const SeminarModel& model, const Dataset& data);
+/// The pairs (queries[n], items[n]) as keys: channels [N, C, d] and their weights.
+KeySet key_set(const SeminarModel& model, const ChannelTables& tables, const std::vector<int32_t>& queries,
+               const std::vector<int32_t>& items);
 
-/// Codebooks per channel (query first) and the codes of every query and item.
+/// Codebooks per channel (query first) and the codes of every query and item, all under `transform` (pq/rotation.h),
+/// which is learned from the model's behaviours and targets.
 struct QuantizedChannels {
+  ScoreTransform transform;
   std::shared_ptr<const MultimodalQuantizer> quantizer;
   std::vector<MultimodalQuantizer::Code> query;              ///< [Q, S]
   std::vector<std::vector<MultimodalQuantizer::Code>> item;  ///< per item channel [I + 1, S]

@@ -410,6 +410,26 @@ RetrieverPtr pq_retriever(std::shared_ptr<const MultimodalQuantizer> quantizer, 
       [=](const KeySet& keys) { return make_index<PqIndex>(keys, quantizer, target_coded, candidates); });
 }
 
+RetrieverPtr transformed_retriever(RetrieverPtr method, const ScoreTransform& transform) {
+  struct Index : RetrievalIndex {
+    std::unique_ptr<RetrievalIndex> inner;
+    Tensor map;
+    std::vector<int32_t> top(const RetrievalTarget& target, int64_t k) const override {
+      return inner->top({matmul(target.channels, map), target.gamma}, k);
+    }
+  };
+  return simple(
+      method->name() + ", score transform", [method](const KeySet& keys) { return method->bytes_per_key(keys); },
+      [method, transform](const KeySet& keys) {
+        const int64_t length = keys.length(), channels = keys.channels.size(1), d = keys.channels.size(2);
+        auto index = std::make_unique<Index>();
+        const Tensor mapped = matmul(keys.channels.reshape({length * channels, d}), transform.key);
+        index->inner = method->index({mapped.reshape({length, channels, d}), keys.gamma, keys.codes});
+        index->map = transform.target;
+        return index;
+      });
+}
+
 RetrieverPtr decoded_retriever(std::string name, double bits_per_key, double candidates,
                                std::function<Tensor(int64_t, const Tensor&)> decode) {
   return simple(

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pq/multimodal.h"
+#include "pq/rotation.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -67,6 +68,8 @@ RetrieverPtr hnsw_retriever(bool inner_product);
 /// Multi-modal product quantization: one look-up per channel and sub-quantizer. With `target_coded` the target is coded
 /// too, as in the paper. `candidates` > 1: that many times k are scored again exactly.
 RetrieverPtr pq_retriever(std::shared_ptr<const MultimodalQuantizer> quantizer, bool target_coded, double candidates);
+/// `method` on keys and targets mapped by `transform`, which leaves their inner products as they are.
+RetrieverPtr transformed_retriever(RetrieverPtr method, const ScoreTransform& transform);
 /// Keys as another code remembers them: `decode(c, x [L, d])` is what is left of channel c.
 RetrieverPtr decoded_retriever(std::string name, double bits_per_key, double candidates,
                                std::function<Tensor(int64_t channel, const Tensor& x)> decode);

@@ -203,15 +203,13 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
                                     const StudyProgress& progress) {
   check(data.users() >= 4, "table4: needs at least 4 users, half of them held out: {}", data.users());
   const ChannelTables tables = channel_tables(model, data);
-  const Channels channels = tables.channels();
   std::vector<Tensor> all{tables.query};
   all.insert(all.end(), tables.item.begin(), tables.item.end());
   const int64_t count = std::ssize(all), d = tables.query.size(1);
-  const Tensor folded = sum(matmul_transposed(model.gsu.attention.wq, model.gsu.attention.wk), 0).value();
+  const Tensor folded = model.gsu.folded();
   const uint64_t seed = static_cast<uint64_t>(s.seed);
   const Rng rng(seed);
 
-  // Behaviours of users: [n, C, d] and their weights.
   struct Pairs {
     std::vector<int32_t> query, item;
   };
@@ -220,16 +218,7 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     pairs.item.insert(pairs.item.end(), items.begin(), items.end());
     pairs.query.insert(pairs.query.end(), queries.begin(), queries.end());
   };
-  const auto key_set = [&](const Pairs& pairs) {
-    const NoGrad guard;
-    const int64_t n = std::ssize(pairs.item);
-    Tensor x = Tensor::empty({n, count, d});
-    real* y = x.write();
-    for (int64_t l = 0; l < n; ++l)
-      for (int64_t c = 0; c < count; ++c)
-        std::copy_n(all[c].data() + int64_t{c == 0 ? pairs.query[l] : pairs.item[l]} * d, d, y + (l * count + c) * d);
-    return KeySet{x, model.fusion.weights(channels, {Ids(pairs.query), Ids(pairs.item)}).value().contiguous(), {}};
-  };
+  const auto keys_of = [&](const Pairs& pairs) { return key_set(model, tables, pairs.query, pairs.item); };
 
   // Even places of a random order of users train the codebooks, odd ones are searched.
   const Permutation order(data.users(), rng.split("users"));
@@ -242,12 +231,19 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return ids;
   };
-  std::vector<ProductQuantizer> quantizers;
+  std::vector<Tensor> distinct_vectors;
   for (int64_t c = 0; c < count; ++c)
-    quantizers.push_back(
-        ProductQuantizer::train(gather_rows("table4", all[c], Ids(distinct(c == 0 ? corpus.query : corpus.item))),
-                                s.sub_quantizers, {s.centroids, 25, rng.split(static_cast<uint64_t>(c)).next()}));
-  const auto quantizer = std::make_shared<MultimodalQuantizer>(std::move(quantizers));
+    distinct_vectors.push_back(gather_rows("table4", all[c], Ids(distinct(c == 0 ? corpus.query : corpus.item))));
+  // Codebooks of the channels as they are, or mapped by `map` [d, d].
+  const auto codebooks = [&](const Tensor& map) {
+    std::vector<ProductQuantizer> quantizers;
+    for (int64_t c = 0; c < count; ++c)
+      quantizers.push_back(
+          ProductQuantizer::train(map.defined() ? matmul(distinct_vectors[c], map) : distinct_vectors[c],
+                                  s.sub_quantizers, {s.centroids, 25, rng.split(static_cast<uint64_t>(c)).next()}));
+    return std::make_shared<const MultimodalQuantizer>(std::move(quantizers));
+  };
+  const auto quantizer = codebooks({});
 
   Pairs sampled;  // for the residual rivals, which see behaviours as often as they occur
   const Permutation pick(std::ssize(corpus.item), rng.split("sample"));
@@ -256,12 +252,22 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     sampled.item.push_back(corpus.item[pick(i)]);
   }
   const double bits = static_cast<double>(s.sub_quantizers) * std::log2(static_cast<double>(s.centroids));
-  const Tensor points = key_set(sampled).channels;
+  const KeySet sampled_keys = keys_of(sampled);
+  const Tensor points = sampled_keys.channels;
+  // What targets look like: the sampled items without a query, folded.
+  const KeySet sampled_targets = keys_of({std::vector<int32_t>(sampled.item.size(), 0), sampled.item});
+  const ScoreTransform transform =
+      score_transform(fused_keys(sampled_keys), matmul(fused_keys(sampled_targets), folded), s.sub_quantizers);
+  const auto transformed = codebooks(transform.key);
+  const Tensor mapped = matmul(points.reshape({-1, d}), transform.key).reshape(points.shape());
   std::vector<RetrieverPtr> methods;
   for (const double candidates : {1.0, s.candidates}) {
     methods.push_back(pq_retriever(quantizer, true, candidates));
     methods.push_back(pq_retriever(quantizer, false, candidates));
+    methods.push_back(transformed_retriever(pq_retriever(transformed, false, candidates), transform));
     for (const RetrieverPtr& rival : residual_rivals(points, bits, candidates, seed)) methods.push_back(rival);
+    for (const RetrieverPtr& rival : residual_rivals(mapped, bits, candidates, seed))
+      methods.push_back(transformed_retriever(rival, transform));
     methods.push_back(scalar_retriever(4, candidates));
     methods.push_back(scalar_retriever(8, candidates));
   }
@@ -288,9 +294,9 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
       const Pairs target{{0}, {history.item[at]}};
       history.query.erase(history.query.begin() + static_cast<std::ptrdiff_t>(at));
       history.item.erase(history.item.begin() + static_cast<std::ptrdiff_t>(at));
-      const KeySet own = key_set(target);
+      const KeySet own = keys_of(target);
       measure(methods,
-              {key_set(history), {matmul(own.channels.reshape({count, d}), folded), own.gamma.reshape({count})}}, s.ks,
+              {keys_of(history), {matmul(own.channels.reshape({count, d}), folded), own.gamma.reshape({count})}}, s.ks,
               tallies);
       if (progress) progress(++done, std::ssize(s.lengths) * s.draws);
     }
