@@ -114,6 +114,59 @@ std::vector<RetrieverPtr> residual_rivals(const Tensor& x, double bits, double c
                             [trained](int64_t c, const Tensor& v) { return (*trained)[c].decode(v); })};
 }
 
+// Length of every row of x [n, d].
+std::vector<real> row_norms(const Tensor& x) {
+  std::vector<real> norms;
+  for (int64_t r = 0; r < x.size(0); ++r) {
+    real square = 0;
+    for (int64_t i = 0; i < x.size(1); ++i) square += x.at({r, i}) * x.at({r, i});
+    norms.push_back(std::sqrt(square));
+  }
+  return norms;
+}
+
+Tensor scaled_rows(const Tensor& x, const std::vector<real>& by, bool divide) {
+  Tensor out = x.clone();
+  real* y = out.write();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const real s = by[i / x.size(1)];
+    y[i] = divide ? y[i] / std::max(s, real{1e-20}) : y[i] * s;
+  }
+  return out;
+}
+
+// Two variants of PQ on vectors of each channel: unit vectors with the norm kept apart (4 bytes), as the paper's
+// decomposition suggests; and two levels of half the sub-quantizers each, the second coding what the first left over.
+std::vector<RetrieverPtr> pq_variants(const std::vector<Tensor>& vectors, int64_t sub_quantizers, int64_t centroids,
+                                      uint64_t seed) {
+  auto unit = std::make_shared<std::vector<ProductQuantizer>>();
+  auto levels = std::make_shared<std::vector<std::pair<ProductQuantizer, ProductQuantizer>>>();
+  const int64_t half = std::max<int64_t>(1, sub_quantizers / 2);
+  for (std::size_t c = 0; c < vectors.size(); ++c) {
+    const Tensor& x = vectors[c];
+    const KMeansOptions options{centroids, 25, Rng(seed).split(c).next()};
+    unit->push_back(ProductQuantizer::train(scaled_rows(x, row_norms(x), true), sub_quantizers, options));
+    const ProductQuantizer first = ProductQuantizer::train(x, half, options);
+    const Tensor rest = binary("residual", Binary::sub, x, first.decode(first.encode(x)));
+    levels->push_back({first, ProductQuantizer::train(rest, half, options)});
+  }
+  const double channels = static_cast<double>(vectors.size()), code = std::log2(static_cast<double>(centroids));
+  return {decoded_retriever(fmt::format("PQ {} x {}, norms apart", sub_quantizers, centroids),
+                            channels * (static_cast<double>(sub_quantizers) * code + 32), 1,
+                            [unit](int64_t c, const Tensor& x) {
+                              const std::vector<real> norms = row_norms(x);
+                              const ProductQuantizer& q = (*unit)[c];
+                              return scaled_rows(q.decode(q.encode(scaled_rows(x, norms, true))), norms, false);
+                            }),
+          decoded_retriever(fmt::format("PQ 2 levels of {} x {}", half, centroids),
+                            channels * 2 * static_cast<double>(half) * code, 1, [levels](int64_t c, const Tensor& x) {
+                              const auto& [first, second] = (*levels)[c];
+                              const Tensor coarse = first.decode(first.encode(x));
+                              const Tensor rest = binary("residual", Binary::sub, x, coarse);
+                              return binary("residual", Binary::add, coarse, second.decode(second.encode(rest)));
+                            })};
+}
+
 #ifdef SEMINAR_HNSWLIB
 constexpr bool with_hnsw = true;
 #else
@@ -271,6 +324,8 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     methods.push_back(scalar_retriever(4, candidates));
     methods.push_back(scalar_retriever(8, candidates));
   }
+  for (const RetrieverPtr& variant : pq_variants(distinct_vectors, s.sub_quantizers, s.centroids, seed))
+    methods.push_back(variant);
   const int64_t lsh_bits = std::llround(bits * static_cast<double>(count));
   methods.push_back(lsh_retriever(lsh_bits, seed));
   methods.push_back(lsh_cascade_retriever(std::llround(bits), seed));

@@ -35,7 +35,7 @@ std::vector<RecallRow> study_figure2(const Figure2Settings& settings, const Stud
 
 struct Table4Settings : RecallSettings {
   int64_t sub_quantizers = 8, centroids = 512;
-  double candidates = 8;  ///< of the exact second pass, times K
+  double candidates = 2;  ///< of the exact second pass, times K
 };
 
 /// Histories of L behaviours put together from users whose behaviours the codebooks never saw; targets are theirs too.
