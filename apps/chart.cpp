@@ -39,7 +39,8 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
                         const std::vector<ChartPanel>& panels) {
   const std::size_t rows = (panels.size() + in_row - 1) / in_row, lines = panels.empty() ? 0 : panels[0].lines.size();
   const double chart_height = top + static_cast<double>(rows) * (panel_height + gap),
-               width = left + static_cast<double>(std::clamp<std::size_t>(panels.size(), 2, in_row)) * (panel_width + gap),
+               width =
+                   left + static_cast<double>(std::clamp<std::size_t>(panels.size(), 2, in_row)) * (panel_width + gap),
                height = chart_height + static_cast<double>(lines) * legend_row + 20;
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\">\n"
@@ -47,8 +48,9 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
       width, height, left, escaped(title));
   for (std::size_t p = 0; p < panels.size(); ++p) {
     const ChartPanel& panel = panels[p];
+    const std::size_t row = p / in_row;
     const double x0 = left + static_cast<double>(p % in_row) * (panel_width + gap),
-                 y0 = top + static_cast<double>(p / in_row) * (panel_height + gap);
+                 y0 = top + static_cast<double>(row) * (panel_height + gap);
     const auto x_at = [&](std::size_t i) {
       return x0 + 20 +
              (panel_width - 40) * static_cast<double>(i) /

@@ -341,7 +341,7 @@ void write_manifest(const DatasetInfo& info, const std::string& folder) {
   manifest["options"] = info.options;
   manifest["import_counts"] = info.import_counts;
   manifest["counts"] = written.counts();
-  for (const auto& [name, file] : written.files_) manifest["checksums"][name] = file_checksum(folder + "/" + name);
+  for (const auto& [name, file] : written.files_) manifest["checksums"][name] = file_checksum(file.path());
   write_file(folder + "/" + manifest_name, manifest.dump(2) + "\n");
 }
 

@@ -42,7 +42,7 @@ std::string Import::optional_file(const std::string& name) {
 }
 
 std::string Import::file(const std::string& name) {
-  const std::string path = optional_file(name);
+  std::string path = optional_file(name);
   check(!path.empty(), "{}/{}: cannot be opened: No such file or directory (nor {}.gz)", source, name, name);
   return path;
 }

@@ -38,6 +38,18 @@ struct Import {
   void count(const std::string& name, int64_t n = 1) { builder.info.import_counts[name] += n; }
 };
 
+/// Calls row(lines) on every line of a text file; bad rows go to the policy.
+template <class Row>
+void each_line(Import& in, const std::string& path, LineReader::Options options, const Row& row) {
+  LineReader lines(path, in.policy, options);
+  bool more = true;
+  const auto step = [&] {
+    more = lines.next();
+    if (more) row(lines);
+  };
+  while (more) in.policy.accept(step);
+}
+
 /// Names of the layouts.
 std::vector<std::string> import_kinds();
 

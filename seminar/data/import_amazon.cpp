@@ -35,15 +35,12 @@ std::string only_file(const std::string& folder, bool metadata) {
 // Calls row(json, lines) for every line that is a JSON object; others go to the policy.
 template <class Row>
 void each_object(Import& in, const std::string& path, const Row& row) {
-  LineReader lines(path, in.policy, {.max_line = max_line});
-  for (bool more = true; more;)
-    in.policy.accept([&] {
-      more = lines.next();
-      if (!more || lines.line().empty()) return;
-      const nlohmann::json object = nlohmann::json::parse(lines.line(), nullptr, false);
-      if (!object.is_object()) lines.reject(lines.number(), "not a JSON object", lines.line());
-      row(object, lines);
-    });
+  each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
+    if (lines.line().empty()) return;
+    const nlohmann::json object = nlohmann::json::parse(lines.line(), nullptr, false);
+    if (!object.is_object()) lines.reject(lines.number(), "not a JSON object", lines.line());
+    row(object, lines);
+  });
 }
 
 const std::string& text_member(const nlohmann::json& object, const char* name, const LineReader& lines) {

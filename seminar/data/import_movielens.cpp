@@ -121,22 +121,17 @@ Tags read_tags(Import& in, const std::string& path) {
 
 void read_1m(Import& in, Movies& movies) {
   DatasetBuilder& builder = in.builder;
-  const auto each_line = [&](const std::string& path, std::size_t width, auto row) {
-    LineReader lines(path, in.policy, {.latin1 = true});
-    for (bool more = true; more;)
-      in.policy.accept([&] {
-        more = lines.next();
-        if (more) row(lines, fields(lines, width));
-      });
+  const auto each_row = [&](const std::string& path, std::size_t width, auto row) {
+    each_line(in, path, {.latin1 = true}, [&](const LineReader& lines) { row(lines, fields(lines, width)); });
   };
   const auto integer = [](std::string_view text, const char* name, const LineReader& lines) {
     return parse_integer(text, name, lines, lines.number());
   };
-  each_line(in.file("movies.dat"), 3, [&](const LineReader& lines, const auto& f) {
+  each_row(in.file("movies.dat"), 3, [&](const LineReader& lines, const auto& f) {
     if (!movies.add(integer(f[0], "MovieID", lines), f[1], f[2]))
       lines.reject(lines.number(), "second row for a MovieID", f[0]);
   });
-  each_line(in.file("ratings.dat"), 4, [&](const LineReader& lines, const auto& f) {
+  each_row(in.file("ratings.dat"), 4, [&](const LineReader& lines, const auto& f) {
     const int64_t user = integer(f[0], "UserID", lines), movie = integer(f[1], "MovieID", lines),
                   time = integer(f[3], "Timestamp", lines);
     const int32_t item = builder.find_item(fmt::format("{}", movie));
@@ -146,7 +141,7 @@ void read_1m(Import& in, Movies& movies) {
     builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, lines.number());
   });
   if (const std::string path = in.optional_file("users.dat"); !path.empty())
-    each_line(path, 5, [&](const LineReader& lines, const auto& f) {
+    each_row(path, 5, [&](const LineReader& lines, const auto& f) {
       const int32_t user = builder.find_user(fmt::format("{}", integer(f[0], "UserID", lines)));
       if (user < 0) return in.count("users_without_rating");
       const std::string attributes[] = {fmt::format("gender:{}", f[1]), fmt::format("age:{}", f[2]),

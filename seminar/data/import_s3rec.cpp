@@ -31,17 +31,14 @@ std::string sequences_file(const std::string& source) {
 // Calls row(user, items, lines) for "user item item ...".
 template <class Row>
 void each_user_line(Import& in, const std::string& path, const Row& row) {
-  LineReader lines(path, in.policy, {.max_line = max_line});
-  for (bool more = true; more;)
-    in.policy.accept([&] {
-      more = lines.next();
-      if (!more || lines.line().empty()) return;
-      std::vector<std::string> ids;
-      for (const std::string_view part : split(lines.line(), " "))
-        if (!part.empty()) ids.push_back(fmt::format("{}", parse_integer(part, "id", lines, lines.number())));
-      if (ids.size() < 2) lines.reject(lines.number(), "a user without items", lines.line());
-      row(ids[0], std::span(ids).subspan(1), lines);
-    });
+  each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
+    if (lines.line().empty()) return;
+    std::vector<std::string> ids;
+    for (const std::string_view part : split(lines.line(), " "))
+      if (!part.empty()) ids.push_back(fmt::format("{}", parse_integer(part, "id", lines, lines.number())));
+    if (ids.size() < 2) lines.reject(lines.number(), "a user without items", lines.line());
+    row(ids[0], std::span(ids).subspan(1), lines);
+  });
 }
 
 }  // namespace

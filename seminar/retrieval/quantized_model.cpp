@@ -39,6 +39,7 @@ class HistoryRetriever : public GsuRetriever {
                   kept = std::min(k, length), count = std::ssize(channels.item) + 1, d = folded.size(0);
     const std::vector<Tensor> keys = tables(channels);
     std::vector<Tensor> asked;  // x W folded into the target's side
+    asked.reserve(keys.size());
     for (const Tensor& t : keys) asked.push_back(matmul(t, folded));
     Retrieved out{kept, std::vector<int32_t>(static_cast<std::size_t>(rows * candidates * kept), 0),
                   Tensor::zeros({rows * candidates, kept})};

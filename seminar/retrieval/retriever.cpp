@@ -23,6 +23,7 @@ std::vector<int32_t> rescore(const std::vector<int32_t>& candidates, const Tenso
   std::vector<int32_t> order = candidates;
   std::sort(order.begin(), order.end());  // so that ties go to the lower index
   std::vector<real> scores;
+  scores.reserve(order.size());
   const int64_t d = keys.size(1);
   for (const int32_t l : order) scores.push_back(kernels().dot(d, keys.data() + l * d, target.data()));
   std::vector<int32_t> best;
@@ -400,7 +401,7 @@ RetrieverPtr hnsw_retriever([[maybe_unused]] bool inner_product) {
 #endif
 }
 
-RetrieverPtr pq_retriever(std::shared_ptr<const MultimodalQuantizer> quantizer, bool target_coded, double candidates) {
+RetrieverPtr pq_retriever(const std::shared_ptr<const MultimodalQuantizer>& quantizer, bool target_coded, double candidates) {
   const double bits = pq_bits(*quantizer);
   const ProductQuantizer& first = quantizer->channels()[0];
   return simple(
@@ -410,7 +411,7 @@ RetrieverPtr pq_retriever(std::shared_ptr<const MultimodalQuantizer> quantizer, 
       [=](const KeySet& keys) { return make_index<PqIndex>(keys, quantizer, target_coded, candidates); });
 }
 
-RetrieverPtr transformed_retriever(RetrieverPtr method, const ScoreTransform& transform) {
+RetrieverPtr transformed_retriever(const RetrieverPtr& method, const ScoreTransform& transform) {
   struct Index : RetrievalIndex {
     std::unique_ptr<RetrievalIndex> inner;
     Tensor map;
