@@ -305,6 +305,38 @@ TEST_SUITE("seminar") {
     }
   }
 
+  TEST_CASE("padding reaches no loss, no score and no gradient: its vectors may be anything") {
+    const TinyData tiny;
+    const RunSettings run = small_run();
+    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+      CAPTURE(kind);
+      const auto model = small_model(kind, tiny.data, small_settings());
+      const Batch batch = small_batch(tiny.data, run);
+      bool padded = false;
+      for (real m : batch.mask.to_vector()) padded |= m == 0;
+      REQUIRE(padded);
+      const auto loss = [&] { return model->loss(tiny.data, batch, run, Mode(), nullptr); };
+      const real before = loss().value().item();
+      const std::vector<real> scores = model->score(tiny.data, batch, run).to_vector();
+      int tables = 0;
+      for (const NamedParam& p : model->params()) {
+        if (!p.name.ends_with("item_ids.table")) continue;
+        ++tables;
+        Tensor table = p.var.value();
+        for (int64_t i = 0; i < table.size(1); ++i) table.write()[i] = 100;  // the row of the padding item
+      }
+      CHECK(tables == 1);
+      CHECK(loss().value().item() == before);
+      CHECK(model->score(tiny.data, batch, run).to_vector() == scores);
+      backward(loss());
+      for (const NamedParam& p : model->params())
+        if (p.name.ends_with("item_ids.table"))
+          for (const RowGradient& part : p.var.node()->row_grads)
+            for (int64_t i = 0; i < part.ids.numel(); ++i)
+              for (int64_t j = 0; j < part.rows.size(1) && part.ids[i] == 0; ++j) CHECK(part.rows.at({i, j}) == 0);
+    }
+  }
+
   TEST_CASE("a permutation of any size is one") {
     for (int64_t n : {1, 2, 3, 16, 17, 1000}) {
       const Permutation order(n, Rng(static_cast<uint64_t>(n)));

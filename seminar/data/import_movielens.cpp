@@ -53,9 +53,7 @@ std::vector<std::string_view> fields(const LineReader& lines, std::size_t count)
   return parts;
 }
 
-void check_rating(double rating, const LineReader& lines, int64_t line, std::string_view text) {
-  if (rating < 0.5 || rating > 5) lines.reject(line, "rating is not in 0.5 to 5", text);
-}
+bool good_rating(double rating) { return rating >= 0.5 && rating <= 5; }
 
 // Movies as they come in, with what their queries may be made of, by item.
 struct Movies {
@@ -94,8 +92,7 @@ void read_latest(Import& in, Movies& movies) {
       const int64_t user = ratings.integer(0);
       const int32_t item = builder.find_item(fmt::format("{}", ratings.integer(1)));
       if (item < 0) ratings.reject("movieId is not in movies.csv", ratings.field(1));
-      const double rating = ratings.number(2);
-      if (rating < 0.5 || rating > 5) ratings.reject("rating is not in 0.5 to 5", ratings.field(2));
+      if (!good_rating(ratings.number(2))) ratings.reject("rating is not in 0.5 to 5", ratings.field(2));
       const int64_t time = checked_time(static_cast<double>(ratings.integer(3)), ratings, 3);
       builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, ratings.line());
     });
@@ -136,7 +133,8 @@ void read_1m(Import& in, Movies& movies) {
                   time = integer(f[3], "Timestamp", lines);
     const int32_t item = builder.find_item(fmt::format("{}", movie));
     if (item < 0) lines.reject(lines.number(), "MovieID is not in movies.dat", f[1]);
-    check_rating(parse_number(f[2], "Rating", lines, lines.number()), lines, lines.number(), f[2]);
+    if (!good_rating(parse_number(f[2], "Rating", lines, lines.number())))
+      lines.reject(lines.number(), "rating is not in 0.5 to 5", f[2]);
     if (time < 0 || time > builder.last_time) lines.reject(lines.number(), "time is not from 1970 to 2106", f[3]);
     builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, lines.number());
   });
