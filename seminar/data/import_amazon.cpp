@@ -87,7 +87,8 @@ std::string first_words(const std::string& text, int count) {
   for (const std::string_view word : split(text, " ")) {
     if (word.empty() || count-- == 0) continue;
     if (count < 0) break;
-    out += (out.empty() ? "" : " ") + std::string(word);
+    if (!out.empty()) out += ' ';
+    out += word;
   }
   return out;
 }

@@ -40,20 +40,17 @@ class ReadPolicy {
         if (skip_bad_ == 0) throw;
         fail("{} (and {} rows skipped before it, all that --skip-bad allows)", e.what(), skipped_);
       }
-      if (skipped_++ == 0) first_ = e.what();
+      ++skipped_;
       return false;
     }
   }
   int64_t skipped() const { return skipped_; }
-  /// Message of the first row left out.
-  const std::string& first() const { return first_; }
 
   /// Called now and then with the file, rows read so far and the share of the file that is read. May throw to stop.
   std::function<void(const std::string& path, int64_t rows, double share)> progress;
 
  private:
   int64_t skip_bad_, skipped_ = 0;
-  std::string first_;
 };
 
 /// The lines of a text file, without "\n" or "\r\n"; a UTF-8 byte order mark at the start is dropped. Plain or gzip, by
