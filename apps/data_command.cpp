@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "seminar/data/features.h"
 #include "seminar/data/import.h"
 #include "seminar/data/synthetic.h"
 
@@ -29,6 +30,10 @@ struct SynthArguments {
 
 struct ExportArguments {
   std::string dir, out, name = "data";
+};
+
+struct FeaturesArguments {
+  std::string dir, channel, vectors, ids, out;
 };
 
 struct InfoArguments {
@@ -64,6 +69,7 @@ nlohmann::ordered_json summary(const Dataset& data) {
           {"interactions", data.interactions()},
           {"exposures", exposures},
           {"pictures", fmt::format("{} x {}", data.picture_size().first, data.picture_size().second)},
+          {"features", data.feature_channels()},
           {"history_length", history_lengths(data)},
           {"query_share", data.query_share()},
           {"import_counts", data.info().import_counts},
@@ -121,6 +127,12 @@ void run_export(const ExportArguments& a) {
   export_recbole(data, a.out, a.name);
   fmt::print("{} users, {} items, {} behaviours written to {}/{}.*\n", data.users(), data.items(), data.interactions(),
              a.out, a.name);
+}
+
+void run_features(const FeaturesArguments& a) {
+  const FeatureCounts counts = add_feature_channel(a.dir, a.channel, read_vectors(a.vectors, a.ids), a.out);
+  fmt::print("{} of {} items have a vector in channel '{}'; {} vectors belong to no item; written to {}\n",
+             counts.items, Dataset::open(a.out).items(), a.channel, counts.unknown, a.out);
 }
 
 void run_info(const InfoArguments& a) {
@@ -183,6 +195,19 @@ void add_data_command(CLI::App& app) {
   exporter->add_option("--out", to->out, "existing folder for NAME.inter, .item, .user")->required();
   exporter->add_option("--name", to->name, "NAME of the files")->capture_default_str();
   exporter->callback([to] { run_export(*to); });
+
+  const auto made_vectors = std::make_shared<FeaturesArguments>();
+  CLI::App* features = data->add_subcommand("features", "Write a data folder anew with item vectors as a channel");
+  features->add_option("DIR", made_vectors->dir, "data folder")->required();
+  features->add_option("--channel", made_vectors->channel, "name of the channel; 'numeric' for numeric attributes")
+      ->required();
+  features
+      ->add_option("--vectors", made_vectors->vectors,
+                   ".safetensors from 'encode', .npy [N, width], or .csv with a column item")
+      ->required();
+  features->add_option("--ids", made_vectors->ids, "item ids, one a line, for a file without names");
+  features->add_option("--out", made_vectors->out, "data folder to create")->required();
+  features->callback([made_vectors] { run_features(*made_vectors); });
 
   const auto show = std::make_shared<InfoArguments>();
   CLI::App* info = data->add_subcommand("info", "Show what a data folder holds");

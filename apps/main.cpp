@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_data_command(app);
   add_train_commands(app);
+  add_clip_commands(app);
   add_eval_command(app);
   add_inspect_command(app);
   add_quantize_command(app);

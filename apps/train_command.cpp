@@ -19,12 +19,14 @@ struct TrainArguments {
 // kind is trained on.
 std::unique_ptr<Model> start_model(const std::string& kind, const TrainArguments& a, const Dataset& data) {
   const Rng rng = Rng(static_cast<uint64_t>(a.flags.run.seed)).split("init");
+  check(a.flags.run.freeze == "none" || !a.init.empty(), "--freeze {}: needs --init, whose encoder is kept",
+        a.flags.run.freeze);
   if (a.init.empty()) return make_model(kind, a.flags.model, data, rng);
   std::unique_ptr<Model> from = load_model(a.init, data);
   if (kind == from->kind()) return from;
   const Psu* psu = dynamic_cast<const Psu*>(from.get());
   check(psu && kind == "seminar", "{}: a {} model cannot start a {} model", a.init, from->kind(), kind);
-  std::unique_ptr<Model> model = make_model(kind, psu->settings(), data, rng);
+  std::unique_ptr<Model> model = make_model(kind, psu->settings(), data, rng, psu->tokenizer());
   dynamic_cast<SeminarModel&>(*model).restore(*psu);
   return model;
 }

@@ -79,8 +79,9 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
 
 // Attention (ops_attention.cpp)
 /// Multi-head self-attention inside sequences that stand packed one after the other, without padding: rows
-/// start[i] .. start[i+1] of qkv [N, 3 d] = [Q | K | V] are sequence i; heads of width d / heads -> [N, d].
-Var self_attention(const Var& qkv, const Ids& start, int64_t heads);
+/// start[i] .. start[i+1] of qkv [N, 3 d] = [Q | K | V] are sequence i; heads of width d / heads -> [N, d]. With
+/// `causal` a row sees itself and the rows before it.
+Var self_attention(const Var& qkv, const Ids& start, int64_t heads, bool causal = false);
 
 // Losses (ops_loss.cpp)
 /// Mean of -log softmax(logits)[target] over rows; logits [N, C]. Rows with target -1 take no part.

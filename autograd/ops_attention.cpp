@@ -13,7 +13,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 // P = softmax(Q Kᵀ / √w), y = P V per sequence and head of width w:
 // dV = Pᵀ g,  dP = g Vᵀ,  dS = P (dP - Σ dP P),  dQ = dS K / √w,  dK = dSᵀ Q / √w.
 // Saves qkv and all P [heads, T, T] one after the other.
-Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
+Var self_attention(const Var& qkv, const Ids& start, int64_t heads, bool causal) {
   check(qkv.rank() == 2 && heads >= 1 && qkv.size(1) % (3 * heads) == 0, "self_attention: qkv {} for {} heads",
         qkv.shape(), heads);
   const int64_t count = start.numel() - 1, tokens = qkv.size(0), d = qkv.size(1) / 3, width = d / heads;
@@ -36,7 +36,11 @@ Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
         const real* q = x.data() + start[i] * 3 * d + h * width;
         real* ph = p + at[i] + h * length * length;
         gemm(false, true, length, length, width, s, q, 3 * d, q + d, 3 * d, 0, ph, length);
-        for (int64_t t = 0; t < length; ++t) kernels().softmax(length, ph + t * length, ph + t * length, nullptr);
+        for (int64_t t = 0; t < length; ++t) {
+          const int64_t seen = causal ? t + 1 : length;
+          kernels().softmax(seen, ph + t * length, ph + t * length, nullptr);
+          std::fill(ph + t * length + seen, ph + (t + 1) * length, real{0});
+        }
         gemm(false, false, length, width, length, 1, ph, length, q + 2 * d, 3 * d, 0, out + start[i] * d + h * width,
              d);
       }
@@ -69,14 +73,14 @@ Var self_attention(const Var& qkv, const Ids& start, int64_t heads) {
 #ifdef SEMINAR_OP_ROWS
 namespace {
 // Head by head, position by position, by the definition.
-Tensor naive_self_attention(const Tensor& x, const Ids& start, int64_t heads) {
+Tensor naive_self_attention(const Tensor& x, const Ids& start, int64_t heads, bool causal) {
   const int64_t d = x.size(1) / 3, width = d / heads;
   return tabulate({x.size(0), d}, [&](int64_t at) {
     const int64_t t = at / d, h = at % d / width;
     int64_t sequence = 0;
     while (start[sequence + 1] <= t) ++sequence;
     real total = 0, y = 0;
-    for (int64_t l = start[sequence]; l < start[sequence + 1]; ++l) {
+    for (int64_t l = start[sequence]; l < (causal ? t + 1 : start[sequence + 1]); ++l) {
       real score = 0;
       for (int64_t i = h * width; i < (h + 1) * width; ++i) score += x.at({t, i}) * x.at({l, d + i});
       const real e = std::exp(score / std::sqrt(static_cast<real>(width)));
@@ -88,32 +92,36 @@ Tensor naive_self_attention(const Tensor& x, const Ids& start, int64_t heads) {
 }
 }  // namespace
 #endif
-OP_ROW(self_attention, {.samples =
-                            [](Rng& rng) {
-                              const Ids start({0, 3, 3, 4, 6});
-                              return std::vector<OpSample>{
-                                  {{Tensor::normal({6, 12}, rng)},
-                                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2); },
-                                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2); }},
-                                  {{Tensor::normal({1, 3}, rng)},
-                                   [](std::span<const Var> in) {
-                                     return self_attention(in[0], Ids({0, 1}), 1);
-                                   }},
-                                  {{Tensor::normal({0, 6}, rng)}, [](std::span<const Var> in) {
-                                     return self_attention(in[0], Ids({0, 0}), 1);
-                                   }}};
-                            },
-                        .errors = {{[] {
-                                      self_attention(Tensor::zeros({3, 8}), Ids({0, 3}), 1);
-                                    },
-                                    "self_attention: qkv [3, 8] for 1 heads"},
-                                   {[] {
-                                      self_attention(Tensor::zeros({3, 12}), Ids({0, 2}), 2);
-                                    },
-                                    "self_attention: sequences must cover all 3 rows"},
-                                   {[] {
-                                      self_attention(Tensor::zeros({3, 12}), Ids({0, 4, 3}), 2);
-                                    },
-                                    "self_attention: sequence 1 ends before it starts"}}});
+OP_ROW(self_attention,
+       {.samples =
+            [](Rng& rng) {
+              const Ids start({0, 3, 3, 4, 6});
+              return std::vector<OpSample>{
+                  {{Tensor::normal({6, 12}, rng)},
+                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2); },
+                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2, false); }},
+                  {{Tensor::normal({6, 12}, rng)},
+                   [=](std::span<const Var> in) { return self_attention(in[0], start, 2, true); },
+                   [=](std::span<const Tensor> in) { return naive_self_attention(in[0], start, 2, true); }},
+                  {{Tensor::normal({1, 3}, rng)},
+                   [](std::span<const Var> in) {
+                     return self_attention(in[0], Ids({0, 1}), 1);
+                   }},
+                  {{Tensor::normal({0, 6}, rng)}, [](std::span<const Var> in) {
+                     return self_attention(in[0], Ids({0, 0}), 1);
+                   }}};
+            },
+        .errors = {{[] {
+                      self_attention(Tensor::zeros({3, 8}), Ids({0, 3}), 1);
+                    },
+                    "self_attention: qkv [3, 8] for 1 heads"},
+                   {[] {
+                      self_attention(Tensor::zeros({3, 12}), Ids({0, 2}), 2);
+                    },
+                    "self_attention: sequences must cover all 3 rows"},
+                   {[] {
+                      self_attention(Tensor::zeros({3, 12}), Ids({0, 4, 3}), 2);
+                    },
+                    "self_attention: sequence 1 ends before it starts"}}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

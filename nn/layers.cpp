@@ -46,6 +46,11 @@ Var image_patches(const Var& images, int64_t patch) {
   return reshape(by_patch, {batch, rows * columns, channels * patch * patch});
 }
 
+Var clip_scale(const Var& log_scale) {
+  constexpr real most = 100;
+  return log_scale.value().item() > std::log(most) ? Var(Tensor::scalar(most)) : exp(log_scale);
+}
+
 Var masked_mean(const Var& x, const Tensor& mask) {
   const int64_t batch = x.size(0), length = x.size(1);
   Tensor weights = Tensor::zeros({batch, 1, length});

@@ -58,6 +58,9 @@ Var image_patches(const Var& images, int64_t patch);
 /// Mean of the rows of x [B, L, d] that mask [B, L] keeps: [B, d]; zeros where there are none.
 Var masked_mean(const Var& x, const Tensor& mask);
 
+/// exp(log_scale), at most 100: the 1 / temperature of CLIP's loss. Beyond 100 it has no gradient.
+Var clip_scale(const Var& log_scale);
+
 /// dropout() in training, x itself otherwise. `name` picks the stream.
 inline Var dropout(const Var& x, const Mode& mode, std::string_view name) {
   return mode.training && mode.dropout > 0 ? dropout(x, mode.dropout, mode.rng.split(name)) : x;

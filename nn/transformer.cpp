@@ -2,8 +2,9 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-TransformerBlock::TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng)
+TransformerBlock::TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng, const BlockOptions& opts)
     : heads(head_count),
+      options(opts),
       norm1(width),
       norm2(width),
       in_proj(width, 3 * width, rng.split("in_proj")),
@@ -12,8 +13,10 @@ TransformerBlock::TransformerBlock(int64_t width, int64_t head_count, int64_t hi
       linear2(hidden, width, rng.split("linear2")) {}
 
 Var TransformerBlock::operator()(const Var& x, const Ids& start, const Mode& mode) const {
-  const Var attended = x + dropout(out_proj(self_attention(in_proj(norm1(x)), start, heads)), mode, "attention");
-  return attended + dropout(linear2(gelu(linear1(norm2(attended)))), mode, "feed_forward");
+  const Var attended =
+      x + dropout(out_proj(self_attention(in_proj(norm1(x)), start, heads, options.causal)), mode, "attention");
+  const Var hidden = linear1(norm2(attended));
+  return attended + dropout(linear2(options.quick_gelu ? quick_gelu(hidden) : gelu(hidden)), mode, "feed_forward");
 }
 
 Var TransformerBlock::padded(const Var& x, const Tensor& mask, const Mode& mode) const {

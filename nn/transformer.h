@@ -6,12 +6,19 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// How a block differs from the plain encoder's.
+struct BlockOptions {
+  bool causal = false;      ///< a position sees itself and those before it
+  bool quick_gelu = false;  ///< x σ(1.702 x) in place of GELU
+};
+
 /// x + Attention(LN(x)), then x + W2 GELU(W1 LN(x)).
 struct TransformerBlock {
   int64_t heads;
+  BlockOptions options;
   LayerNorm norm1, norm2;
   Linear in_proj, out_proj, linear1, linear2;
-  TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng);
+  TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng, const BlockOptions& opts = {});
   /// x [N, width], sequence i in rows start[i] .. start[i+1] -> [N, width].
   Var operator()(const Var& x, const Ids& start, const Mode& mode) const;
   /// The same on padded sequences: x [B, T, width], mask [B, T] with 0 for padding -> [B, T, width], padding rows zero.

@@ -26,11 +26,19 @@ class Model {
                    std::vector<LossPart>* parts) const = 0;
   /// Scores [B, T] of a batch's candidates, higher is better. Records no graph.
   virtual Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const = 0;
+  /// Encodes all texts once and keeps their encoder as it is (Encoders::freeze_text).
+  virtual void freeze_text(const Dataset& data) = 0;
   const ModelSettings& settings() const { return settings_; }
+  /// What cuts words into tokens; null if words are tokens.
+  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
 
  protected:
-  explicit Model(const ModelSettings& settings) : settings_(settings) {}
+  Model(const ModelSettings& settings, const Vocabulary& vocabulary)
+      : settings_(settings), tokenizer_(vocabulary.tokenizer) {}
   ModelSettings settings_;
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
 };
 
 /// A batch as the models see it: channels of its distinct items and queries, fused targets and histories.

@@ -7,8 +7,8 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
-                                  const Rng& rng) {
-  const Vocabulary vocabulary = Vocabulary::of(data);
+                                  const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer) {
+  const Vocabulary vocabulary = Vocabulary::of(data, settings, std::move(tokenizer));
   if (kind == "psu") return std::make_unique<Psu>(build<Psu>(settings, vocabulary, rng));
   if (kind == "seminar") return std::make_unique<SeminarModel>(build<SeminarModel>(settings, vocabulary, rng));
   if (kind == "mean_pool") return std::make_unique<MeanPool>(build<MeanPool>(settings, vocabulary, rng));
@@ -25,6 +25,7 @@ void save_model(const Model& model, const Dataset& data, const RunSettings& run,
   file.meta("settings", settings_json(settings));
   file.meta("run", settings_json(kept));
   file.meta("data", data.fingerprint());
+  if (model.tokenizer()) file.meta("tokenizer", model.tokenizer()->text());
   add_parameters(file, model.params());
   file.save(path);
 }
@@ -34,8 +35,11 @@ std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) 
   check(file.meta("format") == model_format, "{}: not a model of this program: format '{}'", path, file.meta("format"));
   check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path,
         file.meta("data"), data.fingerprint());
-  std::unique_ptr<Model> model =
-      make_model(file.meta("kind"), model_settings_from_json(file.meta("settings"), path), data, Rng(0));
+  const ModelSettings settings = model_settings_from_json(file.meta("settings"), path);
+  std::shared_ptr<const Tokenizer> tokenizer;
+  if (settings.tokens == "bpe")
+    tokenizer = std::make_shared<Tokenizer>(Tokenizer::from_text(file.meta("tokenizer"), path + ": tokenizer"));
+  std::unique_ptr<Model> model = make_model(file.meta("kind"), settings, data, Rng(0), std::move(tokenizer));
   const Params params = model->params();
   check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path,
         file.entries().size(), params.size());

@@ -8,9 +8,10 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 inline constexpr const char* model_format = "seminar-model-1";
 
-/// A new model of `kind` ("psu", "seminar", "mean_pool") for a data set; throws Error for another kind.
+/// A new model of `kind` ("psu", "seminar", "mean_pool") for a data set, with the given tokenizer if it needs one
+/// (null: trained on the data); throws Error for another kind.
 std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
-                                  const Rng& rng);
+                                  const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer = nullptr);
 
 /// Writes the model atomically. `run` is kept for people to read.
 void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path);

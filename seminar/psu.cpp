@@ -9,16 +9,15 @@ namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 constexpr double first_temperature = 0.07;
-constexpr double max_logit_scale = 100;
 // Searched pairs of a batch that the relevance loss looks at; more change neither the mean nor the cost that matters.
 constexpr std::size_t max_relevance_pairs = 1024;
 
 }  // namespace
 
 Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng)
-    : Model(s),
+    : Model(s, v),
       encoders(s, v, rng.split("encoders")),
-      fusion(s, Encoders::item_channels, rng.split("fusion")),
+      fusion(s, encoders.item_channels(), rng.split("fusion")),
       age(s),
       attention(s.dim, s.heads, rng.split("attention")),
       eos([&] {
@@ -39,10 +38,7 @@ Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) c
 }
 
 Var Psu::alignment(const Channels& channels, const Batch& batch, int64_t chunks) const {
-  const double clamped = std::min<double>(logit_scale.var().value().item(), std::log(max_logit_scale));
-  const Var s = clamped < static_cast<double>(logit_scale.var().value().item())
-                    ? Var(Tensor::scalar(static_cast<real>(max_logit_scale)))
-                    : exp(logit_scale);
+  const Var s = clip_scale(logit_scale);
   std::vector<Var> units;
   for (const Var& x : channels.item) units.push_back(embedding(normalize(x), batch.history.item));
   // A position takes part where the item has both channels and stands for the first time.

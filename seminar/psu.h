@@ -12,6 +12,7 @@ class Psu : public Model {
   Psu(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
   const char* kind() const override { return "psu"; }
   Params params() const override { return parameters(*this); }
+  void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
   /// L_next_pair + align_weight · L_align + relevance_weight · L_query_item. A part without data (no pair has both
   /// channels, no behaviour has a query) is left out.
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,

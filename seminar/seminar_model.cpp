@@ -19,10 +19,10 @@ void copy_values(const Params& from, const Params& to) {
 }  // namespace
 
 SeminarModel::SeminarModel(const ModelSettings& s, const Vocabulary& v, Rng rng)
-    : Model(s),
+    : Model(s, v),
       encoders(s, v, rng.split("encoders")),
-      fusion(s, Encoders::item_channels, rng.split("fusion")),
-      gsu(s, Encoders::item_channels + 1, rng.split("gsu")),
+      fusion(s, encoders.item_channels(), rng.split("fusion")),
+      gsu(s, encoders.item_channels() + 1, rng.split("gsu")),
       esu(s, rng.split("esu")),
       head(s.dim, s.hidden, rng.split("head")) {}
 

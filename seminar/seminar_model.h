@@ -21,6 +21,7 @@ class SeminarModel : public Model {
   SeminarModel(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
   const char* kind() const override { return "seminar"; }
   Params params() const override { return parameters(*this); }
+  void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
   /// Cross entropy of ŷ and of the GSU's own prediction (weight gsu_weight).
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
            std::vector<LossPart>* parts) const override;

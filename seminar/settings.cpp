@@ -10,16 +10,6 @@ namespace seminar {
 namespace {
 
 template <class S>
-void check_all(S& settings) {
-  settings.visit([](const SettingInfo& s, auto& value) {
-    if constexpr (std::is_same_v<std::remove_reference_t<decltype(value)>, std::string>)
-      check_choice(s, value);
-    else
-      check_range(s, static_cast<double>(value));
-  });
-}
-
-template <class S>
 std::string to_json(S& settings) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   settings.visit([&](const SettingInfo& s, auto& value) { json[s.name] = value; });
@@ -38,11 +28,13 @@ void check_choice(const SettingInfo& s, const std::string& value) {
 }
 
 void check_settings(ModelSettings& settings) {
-  check_all(settings);
+  check_ranges(settings);
   check(settings.dim % settings.text_heads == 0, "--text-heads: must divide --dim {}: {}", settings.dim,
         settings.text_heads);
+  check(settings.query != "transformer" || settings.text == "transformer",
+        "--query transformer: needs --text transformer, whose encoder it shares: '{}'", settings.text);
 }
-void check_settings(RunSettings& settings) { check_all(settings); }
+void check_settings(RunSettings& settings) { check_ranges(settings); }
 std::string settings_json(ModelSettings& settings) { return to_json(settings); }
 std::string settings_json(RunSettings& settings) { return to_json(settings); }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace seminar {
@@ -24,6 +25,10 @@ struct ModelSettings {
   int64_t text_layers = 1;
   int64_t text_heads = 4;
   int64_t text_length = 12;
+  std::string tokens = "words";
+  int64_t vocabulary = 4096;
+  std::string query = "bag";
+  std::string features = "all";
   std::string fusion = "lambda";
   double lambda = 0.5;
   int64_t hidden = 64;
@@ -35,7 +40,12 @@ struct ModelSettings {
     f(SettingInfo{"text", "text encoder", 0, 0, {"transformer", "bag"}}, text);
     f(SettingInfo{"text-layers", "blocks of the text Transformer", 1, 48, {}}, text_layers);
     f(SettingInfo{"text-heads", "heads of the text Transformer", 1, 64, {}}, text_heads);
-    f(SettingInfo{"text-length", "words of a text that are read", 1, 512, {}}, text_length);
+    f(SettingInfo{"text-length", "tokens of a text that are read", 1, 512, {}}, text_length);
+    f(SettingInfo{"tokens", "a text's tokens: its words, or byte pairs", 0, 0, {"words", "bpe"}}, tokens);
+    f(SettingInfo{"vocabulary", "tokens with --tokens bpe, at most", 258, 1 << 20, {}}, vocabulary);
+    f(SettingInfo{"query", "query encoder: mean of token vectors, or the text encoder", 0, 0, {"bag", "transformer"}},
+      query);
+    f(SettingInfo{"features", "ready-made item vectors as channels", 0, 0, {"all", "none"}}, features);
     f(
         SettingInfo{
             "fusion", "channel weights: fixed lambda for the query, or a gate on the pair", 0, 0, {"lambda", "gate"}},
@@ -67,6 +77,7 @@ struct RunSettings {
   double gsu_weight = 1.0;
   int64_t chunks = 5;
   double weight_decay = 0;
+  std::string freeze = "none";
   int64_t eval_negatives = 99;
 
   void visit(auto&& f) {
@@ -98,6 +109,12 @@ struct RunSettings {
     f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
+    f(SettingInfo{"freeze",
+                  "what keeps its --init parameters: nothing, or the text and query encoder (encoded once)",
+                  0,
+                  0,
+                  {"none", "text"}},
+      freeze);
     f(
         SettingInfo{
             "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},
@@ -108,6 +125,16 @@ struct RunSettings {
 /// Throws Error `--name: must be …: value` unless the value is in the setting's range.
 void check_range(const SettingInfo& info, double value);
 void check_choice(const SettingInfo& info, const std::string& value);
+/// The same for all settings of a struct.
+template <class S>
+void check_ranges(S& settings) {
+  settings.visit([](const SettingInfo& info, auto& value) {
+    if constexpr (std::is_same_v<std::remove_reference_t<decltype(value)>, std::string>)
+      check_choice(info, value);
+    else
+      check_range(info, static_cast<double>(value));
+  });
+}
 
 /// Throws Error for the first setting outside its range or choices.
 void check_settings(ModelSettings& settings);

@@ -28,6 +28,7 @@ void put_back(const std::vector<Tensor>& values, const Params& params) {
 
 TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
                   const std::function<bool(const TrainProgress&)>& progress, const std::function<void()>& refresh) {
+  if (run.freeze == "text") model.freeze_text(data);
   const Params params = model.params();
   AdamOptions adam_options;
   adam_options.lr = run.lr;

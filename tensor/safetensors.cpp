@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -20,7 +22,7 @@ struct DtypeInfo {
   const char* name;
   std::size_t bytes;
 };
-constexpr DtypeInfo dtype_info[] = {{"U8", 1}, {"I32", 4}, {"I64", 8}, {"F32", 4}, {"F64", 8}};
+constexpr DtypeInfo dtype_info[] = {{"U8", 1}, {"I32", 4}, {"I64", 8}, {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
 const DtypeInfo& info(Dtype d) { return dtype_info[static_cast<int>(d)]; }
 
 template <class T>
@@ -30,6 +32,15 @@ constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, int64_t>) return Dtype::i64;
   if constexpr (std::is_same_v<T, float>) return Dtype::f32;
   if constexpr (std::is_same_v<T, double>) return Dtype::f64;
+}
+
+// IEEE 754 binary16.
+float half_to_float(uint16_t half) {
+  const int exponent = half >> 10 & 31, fraction = half & 1023;
+  const float magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
+                          : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+  return (half & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
 uint64_t bytes_of(Dtype dtype, const Shape& shape) { return info(dtype).bytes * static_cast<uint64_t>(shape.numel()); }
@@ -194,18 +205,31 @@ const std::string& SafetensorsFile::meta(const std::string& key) const {
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {
   const Entry& e = entry(name);
-  check(e.dtype == Dtype::f32 || e.dtype == Dtype::f64, "{}: '{}': must be F32 or F64, not {}", path(), name,
-        info(e.dtype).name);
   Tensor t = Tensor::empty(e.shape);
   real* y = t.write();
-  const auto copy = [&]<class T>(T) {
+  const auto copy = [&]<class T>(T, auto&& convert) {
     for (int64_t i = 0, n = t.numel(); i < n; ++i) {
       T v;
       std::memcpy(&v, e.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
-      y[i] = static_cast<real>(v);
+      y[i] = static_cast<real>(convert(v));
     }
   };
-  e.dtype == Dtype::f32 ? copy(float{}) : copy(double{});
+  switch (e.dtype) {
+    case Dtype::f32:
+      copy(float{}, std::identity());
+      break;
+    case Dtype::f64:
+      copy(double{}, std::identity());
+      break;
+    case Dtype::f16:
+      copy(uint16_t{}, half_to_float);
+      break;
+    case Dtype::bf16:
+      copy(uint16_t{}, [](uint16_t v) { return std::bit_cast<float>(uint32_t{v} << 16); });
+      break;
+    default:
+      fail("{}: '{}': must be F64, F32, F16 or BF16, not {}", path(), name, info(e.dtype).name);
+  }
   return t;
 }
 

@@ -15,7 +15,7 @@
 
 namespace seminar {
 
-enum class Dtype { u8, i32, i64, f32, f64 };
+enum class Dtype { u8, i32, i64, f32, f64, f16, bf16 };
 
 inline namespace SEMINAR_PRECISION {
 
@@ -37,7 +37,7 @@ class SafetensorsFile {
   bool has(const std::string& name) const { return entries_.count(name) != 0; }
   /// The entry; throws Error naming file and tensor if it is missing.
   const Entry& entry(const std::string& name) const;
-  /// A copy as engine numbers, from F32 or F64.
+  /// A copy as engine numbers, from F64, F32, F16 or BF16.
   Tensor tensor(const std::string& name) const;
   /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int32_t, int64_t, float
   /// or double and must be the stored type.

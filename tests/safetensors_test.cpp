@@ -46,7 +46,7 @@ TEST_SUITE("safetensors") {
     CHECK(file.view<int32_t>("ids")[1] == -2);
     CHECK(file.view<int64_t>("big")[0] == int64_t{1} << 40);
     CHECK(file.view<uint8_t>("text").size() == 3);
-    CHECK_THROWS_WITH_AS(file.tensor("ids"), doctest::Contains("'ids': must be F32 or F64, not I32"), Error);
+    CHECK_THROWS_WITH_AS(file.tensor("ids"), doctest::Contains("'ids': must be F64, F32, F16 or BF16, not I32"), Error);
     CHECK_THROWS_WITH_AS(file.tensor("y"), doctest::Contains("tensor missing: 'y'"), Error);
     CHECK_THROWS_WITH_AS(file.meta("farewell"), doctest::Contains("metadata missing: 'farewell'"), Error);
     writer.save(folder / "b.safetensors");

@@ -3,9 +3,9 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 MeanPool::MeanPool(const ModelSettings& s, const Vocabulary& v, Rng rng)
-    : Model(s),
+    : Model(s, v),
       encoders(s, v, rng.split("encoders")),
-      fusion(s, Encoders::item_channels, rng.split("fusion")),
+      fusion(s, encoders.item_channels(), rng.split("fusion")),
       head(s.dim, s.hidden, rng.split("head")) {}
 
 Var MeanPool::logits(const Dataset& data, const Batch& batch, int64_t k, const Mode& mode) const {

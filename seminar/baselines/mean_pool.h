@@ -11,6 +11,7 @@ class MeanPool : public Model {
   MeanPool(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
   const char* kind() const override { return "mean_pool"; }
   Params params() const override { return parameters(*this); }
+  void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
            std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;

@@ -312,6 +312,14 @@ std::span<const uint8_t> Dataset::picture(int32_t item) const {
   return table_row<uint8_t>(pictures_file, "pixels", item);
 }
 
+std::vector<std::string> Dataset::feature_channels() const {
+  std::vector<std::string> channels;
+  if (const SafetensorsFile* file = optional_file(features_file))
+    for (const auto& [name, entry] : file->entries())
+      if (file->has(name + "_row")) channels.push_back(name);
+  return channels;
+}
+
 int64_t Dataset::feature_width(const std::string& channel) const {
   const SafetensorsFile* file = optional_file(features_file);
   if (!file || !file->has(channel)) return 0;

@@ -112,6 +112,8 @@ class Dataset {
   /// Pictures: their height and width (0 if there are none), and an item's RGB bytes, empty if it has none.
   std::pair<int64_t, int64_t> picture_size() const;
   std::span<const uint8_t> picture(int32_t item) const;
+  /// Channels of vectors that were made elsewhere, in order of their names.
+  std::vector<std::string> feature_channels() const;
   /// Width of the channel's vectors that were made elsewhere (0: none), and an item's, empty if it has none.
   int64_t feature_width(const std::string& channel) const;
   std::span<const float> feature(const std::string& channel, int32_t item) const;

@@ -1,8 +1,5 @@
 #include "seminar/data/dataset_builder.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -11,6 +8,7 @@
 #include <utility>
 
 #include "seminar/data/line_reader.h"
+#include "seminar/data/new_folder.h"
 
 namespace fs = std::filesystem;
 
@@ -26,51 +24,6 @@ template <class T>
 void reach(std::vector<T>& v, int64_t index, T fill) {
   if (index >= std::ssize(v)) v.resize(static_cast<std::size_t>(index) + 1, fill);
 }
-
-// A folder that appears under its name only on commit().
-class NewFolder {
- public:
-  explicit NewFolder(const std::string& dir) {
-    check(!dir.empty(), "output folder: the name is empty");
-    std::error_code code;
-    fs::path path = fs::absolute(dir, code).lexically_normal();
-    if (!path.has_filename()) path = path.parent_path();  // a trailing slash
-    check(fs::is_directory(path.parent_path(), code), "{}: cannot be created: its parent folder {} does not exist", dir,
-          path.parent_path().string());
-    const fs::file_status status = fs::symlink_status(path, code);
-    const bool empty = fs::is_directory(status) && fs::is_empty(path, code) && !code;
-    check(!fs::exists(status) || empty,
-          "{}: exists already and is not an empty folder; choose another name or remove it", dir);
-    path_ = path.string();
-    temporary_ = fmt::format("{}.tmp.{}", path_, ::getpid());
-    fs::remove_all(temporary_, code);  // left by a killed process that had our id
-    fs::create_directory(temporary_, code);
-    check(!code, "{}: cannot be created: {}", dir, code.message());
-  }
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  const std::string& temporary() const { return temporary_; }
-
-  void commit() {
-    std::error_code code;
-    fs::rename(temporary_, path_, code);
-    check(!code, "{}: cannot be created: {}", path_, code.message());
-    temporary_.clear();
-    const int parent = ::open(fs::path(path_).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent >= 0) {
-      ::fsync(parent);
-      ::close(parent);
-    }
-  }
-
- private:
-  std::string path_, temporary_;
-};
 
 // Adds rows of different lengths: `start` [rows + 1] and `values`, where each(f) calls f(row) for all rows in order
 // with something that has begin() and end().
@@ -506,7 +459,5 @@ void DatasetBuilder::write_extras(const Layout& kept, const std::string& folder)
     writer.save(folder + "/features.safetensors");
   }
 }
-
-void check_new_folder(const std::string& dir) { const NewFolder probe(dir); }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

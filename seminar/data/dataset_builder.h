@@ -154,8 +154,4 @@ class DatasetBuilder {
   bool sorted_ = true;
 };
 
-/// Throws Error unless a data folder `dir` could be created: its parent must exist and be writable, it must itself be
-/// missing or an empty folder. Called before long work, not after it.
-void check_new_folder(const std::string& dir);
-
 }  // namespace seminar::inline SEMINAR_PRECISION

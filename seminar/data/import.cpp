@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "seminar/data/new_folder.h"
+
 namespace fs = std::filesystem;
 
 namespace seminar::inline SEMINAR_PRECISION {

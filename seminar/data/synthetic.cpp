@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "seminar/data/new_folder.h"
 #include "tensor/random.h"
 
 namespace seminar::inline SEMINAR_PRECISION {

@@ -131,8 +131,9 @@ ChannelTables channel_tables(const SeminarModel& model, const Dataset& data) {
     const Tensor x = model.gsu.project(model.encoders(data, none, ids, Mode())).query.value().contiguous();
     std::copy_n(x.data(), x.numel(), tables.query.write() + begin * d);
   });
-  for (int64_t m = 0; m < Encoders::item_channels; ++m) tables.item.push_back(Tensor::empty({data.items() + 1, d}));
-  tables.present = Tensor::empty({data.items() + 1, Encoders::item_channels});
+  for (int64_t m = 0; m < model.encoders.item_channels(); ++m)
+    tables.item.push_back(Tensor::empty({data.items() + 1, d}));
+  tables.present = Tensor::empty({data.items() + 1, model.encoders.item_channels()});
   each_part(data.items() + 1, [&](int64_t begin, const std::vector<int32_t>& ids) {
     const Channels channels = model.gsu.project(model.encoders(data, ids, none, Mode()));
     for (std::size_t m = 0; m < tables.item.size(); ++m) {
@@ -140,7 +141,7 @@ ChannelTables channel_tables(const SeminarModel& model, const Dataset& data) {
       std::copy_n(x.data(), x.numel(), tables.item[m].write() + begin * d);
     }
     std::copy_n(channels.present.data(), channels.present.numel(),
-                tables.present.write() + begin * Encoders::item_channels);
+                tables.present.write() + begin * model.encoders.item_channels());
   });
   return tables;
 }
@@ -236,9 +237,9 @@ QuantizedChannels load_quantized(const std::string& path, const SeminarModel& mo
       check(std::isfinite(map->data()[i]), "{}: the transform holds {}", path, map->data()[i]);
   }
   const auto& channels = out.quantizer->channels();
-  check(std::ssize(channels) == Encoders::item_channels + 1 && channels[0].dim() == model.settings().dim,
+  check(std::ssize(channels) == model.encoders.item_channels() + 1 && channels[0].dim() == model.settings().dim,
         "{}: {} channels of width {} for a model with {} of width {}", path, channels.size(), channels[0].dim(),
-        Encoders::item_channels + 1, model.settings().dim);
+        model.encoders.item_channels() + 1, model.settings().dim);
   out.query = load_codes(file, "query_codes", data.queries(), channels[0]);
   for (std::size_t m = 0; m + 1 < channels.size(); ++m)
     out.item.push_back(load_codes(file, fmt::format("item_codes.{}", m), data.items() + 1, channels[m + 1]));

@@ -401,7 +401,8 @@ RetrieverPtr hnsw_retriever([[maybe_unused]] bool inner_product) {
 #endif
 }
 
-RetrieverPtr pq_retriever(const std::shared_ptr<const MultimodalQuantizer>& quantizer, bool target_coded, double candidates) {
+RetrieverPtr pq_retriever(const std::shared_ptr<const MultimodalQuantizer>& quantizer, bool target_coded,
+                          double candidates) {
   const double bits = pq_bits(*quantizer);
   const ProductQuantizer& first = quantizer->channels()[0];
   return simple(

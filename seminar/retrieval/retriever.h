@@ -67,7 +67,8 @@ RetrieverPtr lsh_cascade_retriever(int64_t bits, uint64_t seed);
 RetrieverPtr hnsw_retriever(bool inner_product);
 /// Multi-modal product quantization: one look-up per channel and sub-quantizer. With `target_coded` the target is coded
 /// too, as in the paper. `candidates` > 1: that many times k are scored again exactly.
-RetrieverPtr pq_retriever(const std::shared_ptr<const MultimodalQuantizer>& quantizer, bool target_coded, double candidates);
+RetrieverPtr pq_retriever(const std::shared_ptr<const MultimodalQuantizer>& quantizer, bool target_coded,
+                          double candidates);
 /// `method` on keys and targets mapped by `transform`, which leaves their inner products as they are.
 RetrieverPtr transformed_retriever(const RetrieverPtr& method, const ScoreTransform& transform);
 /// Keys as another code remembers them: `decode(c, x [L, d])` is what is left of channel c.
