@@ -244,6 +244,76 @@ TEST_SUITE("cli") {
     check_refused(fmt::format("data info {} --verify", data), "pictures.safetensors: damaged");
   }
 
+  TEST_CASE("train-clip, encode, vectors as a channel, byte-pair and frozen texts") {
+    const TemporaryFolder folder;
+    const std::string pictures = SEMINAR_SOURCE_DIR "/tests/clip/pictures", clip = folder / "clip.safetensors";
+    std::string table = "image,caption\n";
+    for (const char* name : {"rgb", "alpha", "grey", "palette", "wide", "one"})
+      table += fmt::format("{}.png,a {} picture\n", name, name);
+    write_file(folder / "captions.csv", table);
+    const std::string train = fmt::format(
+        "train-clip --images {} --captions {} --dim 8 --image-size 16 --image-width 8 --image-heads 2 "
+        "--image-layers 1 --text-width 8 --text-heads 2 --text-layers 1 --vocabulary 300 --epochs 2",
+        pictures, folder / "captions.csv");
+    Output o = run(fmt::format("{} --held-out 2 --batch 2 --out {}", train, clip));
+    CAPTURE(o.err);
+    CHECK(o.code == 0);
+    CHECK(o.out.find("6 pairs (0 skipped), ") == 0);
+    CHECK(o.err.find("epoch 2/2  loss ") != std::string::npos);
+    CHECK(o.out.find("text to image recall@1 ") != std::string::npos);
+    check_refused(fmt::format("{} --held-out 5 --out {}", train, folder / "x.safetensors"),
+                  "6 pairs, --held-out 5 leaves fewer than two to train on");
+    check_refused(fmt::format("{} --patch 5 --out {}", train, folder / "x.safetensors"), "--patch: must divide");
+    write_file(folder / "bad.csv", "image,caption\nnone.png,x\n");
+    check_refused(fmt::format("train-clip --images {} --captions {} --out {}", pictures, folder / "bad.csv",
+                              folder / "x.safetensors"),
+                  "bad.csv:2: ");
+
+    const std::string vectors = folder / "pictures.safetensors";
+    o = run(fmt::format("encode --model {} --images {} --out {}", clip, pictures, vectors));
+    CHECK(o.code == 0);
+    CHECK(o.out.find("12 unit vectors of width 8 written") == 0);
+    write_file(folder / "texts.txt", "a grey picture\n\nsomething else\n");
+    o = run(fmt::format("encode --model {} --texts {} --out {}", clip, folder / "texts.txt", folder / "t.safetensors"));
+    CHECK(o.code == 0);
+    CHECK(o.out.find("3 unit vectors of width 8") == 0);
+    check_refused(fmt::format("encode --model {} --out {}", clip, vectors), "give either --images or --texts");
+    check_refused(fmt::format("encode --model {} --texts x --out x.txt", clip), "--out: must end in .safetensors");
+    check_refused(fmt::format("encode --model {} --images {} --out {}", vectors, pictures, folder / "y.safetensors"),
+                  "pictures.safetensors: not a CLIP model with a ViT");
+    const std::string openai = SEMINAR_SOURCE_DIR "/tests/clip/openai/model.safetensors";
+    check_refused(
+        fmt::format("encode --model {} --texts {} --out {}", openai, folder / "texts.txt", folder / "y.safetensors"),
+        "has no tokenizer: give --merges FILE");
+
+    write_movielens(folder / "ml");
+    const std::string data = folder / "data", with = folder / "with";
+    REQUIRE(run(fmt::format("data import movielens {} --out {}", folder / "ml", data)).code == 0);
+    std::string rows = "item,length,year\n";
+    for (int m = 1; m <= 40; ++m) rows += fmt::format("{},{},{}\n", m, 80 + m, 1960 + m);
+    write_file(folder / "numbers.csv", rows);
+    o = run(
+        fmt::format("data features {} --channel numeric --vectors {} --out {}", data, folder / "numbers.csv", with));
+    CAPTURE(o.err);
+    CHECK(o.code == 0);
+    CHECK(o.out.find("items have a vector in channel 'numeric'") != std::string::npos);
+    check_refused(
+        fmt::format("data features {} --channel numeric --vectors {} --out {}", data, folder / "numbers.csv", with),
+        "exists already and is not an empty folder");
+    check_refused(fmt::format("data features {} --channel image --vectors {} --out {}", data, vectors, folder / "no"),
+                  "no name is an item's id");
+
+    const std::string psu = folder / "psu.safetensors", out = folder / "model.safetensors";
+    const std::string settings = fmt::format("{} --tokens bpe --vocabulary 280 --query transformer", small);
+    CHECK(run(fmt::format("pretrain --data {} --out {} {}", with, psu, settings)).code == 0);
+    o = run(fmt::format("train --data {} --init {} --out {} --freeze text {}", with, psu, out, small));
+    CAPTURE(o.err);
+    CHECK(o.code == 0);
+    CHECK(run(fmt::format("eval --data {} --model {} --eval-negatives 20", with, out)).code == 0);
+    check_refused(fmt::format("train --data {} --out {} --freeze text {}", with, out, small),
+                  "--freeze text: needs --init");
+  }
+
   TEST_CASE("malformed MovieLens files name file, line and value, and leave nothing behind") {
     const TemporaryFolder folder;
     const std::string src = folder / "src", out = folder / "data";

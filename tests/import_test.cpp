@@ -303,12 +303,18 @@ TEST_SUITE("import") {
         src + "/ml.inter",
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\tb\t4\t30\nu1\ta\t4\t20\nu2\ta\t1\t5\n");
     write_file(src + "/ml.item",
-               "item_id:token\tmovie_title:token_seq\tyear:token\tgenre:token_seq\na\tRed \"Sun\"\t1999\tDrama War\n");
+               "item_id:token\tmovie_title:token_seq\tyear:token\tgenre:token_seq\tlength:float\tprice:float\n"
+               "a\tRed \"Sun\"\t1999\tDrama War\t90\t\nb\tx\t\t\t100\t4.5\n");
     write_file(src + "/ml.user", "user_id:token\tage:token\nu1\t24\nu9\t7\n");
     const Dataset data = imported(folder, "recbole", src, lenient());
     CHECK(history(data, "u1") == std::vector<std::string>{"a/", "b/"});
     CHECK(attributes(data, "a") == std::vector<std::string>{"year:1999", "genre:Drama", "genre:War"});
     CHECK(data.user_attribute(data.user_attributes(0)[0]) == "age:24");
+    for (int32_t item = 1; item <= 2; ++item) {
+      const auto numbers = data.feature("numeric", item);
+      CHECK(numbers[0] == (data.original_item(item) == "a" ? 90 : 100));
+      CHECK(numbers[1] == 4.5f);  // the column's mean where the row has none
+    }
     fs::create_directories(folder / "out");
     export_recbole(data, folder / "out", "ml");
     const TemporaryFolder second;

@@ -11,7 +11,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 struct ClipRunSettings {
-  int64_t seed = 42, threads = 0, epochs = 150, batch = 64, held_out = 100;
+  int64_t seed = 42, threads = 0, epochs = 80, batch = 64, held_out = 100;
   double lr = 5e-4, weight_decay = 0.1, dropout = 0.1, augment = 1;
 
   void visit(auto&& f) {

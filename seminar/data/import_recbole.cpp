@@ -1,10 +1,12 @@
 // RecBole atomic files: NAME.inter, NAME.item, NAME.user, tab-separated with typed headers (token, token_seq, float,
 // float_seq). user_id, item_id and timestamp are behaviours; a column `query` is the query. Of items, a column called
 // title, name, or like that is the text; other tokens are attributes `column:value` (those of a
-// column `attributes` just `value`). And the way back.
+// column `attributes` just `value`); numbers (float) are the item's numeric attributes. And the way back.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
+#include "seminar/data/features.h"
 #include "seminar/data/import.h"
 #include "tensor/file.h"
 
@@ -52,6 +54,42 @@ std::vector<std::string> row_attributes(const CsvReader& csv, std::initializer_l
   return attributes;
 }
 
+// Numbers of the items, collected row by row; what a row leaves out becomes the column's mean.
+class NumericAttributes {
+ public:
+  explicit NumericAttributes(const CsvReader& csv) {
+    for (std::size_t i = 0; i < csv.names().size(); ++i)
+      if (csv.type(i) == "float") columns_.push_back(i);
+    total_.resize(columns_.size());
+    count_.resize(columns_.size());
+  }
+  void add(const CsvReader& csv, int32_t item) {
+    std::vector<float> values;
+    for (const std::size_t column : columns_)
+      values.push_back(csv.field(column).empty() ? NAN : static_cast<float>(csv.number(column)));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (!std::isnan(values[i])) {
+        total_[i] += values[i];
+        ++count_[i];
+      }
+    if (!values.empty()) rows_.emplace_back(item, std::move(values));
+  }
+  void give_to(DatasetBuilder& builder) {
+    for (auto& [item, values] : rows_) {
+      for (std::size_t i = 0; i < values.size(); ++i)
+        if (std::isnan(values[i]))
+          values[i] = count_[i] > 0 ? static_cast<float>(total_[i] / static_cast<double>(count_[i])) : 0;
+      builder.add_features(numeric_channel, item, values);
+    }
+  }
+
+ private:
+  std::vector<std::size_t> columns_;
+  std::vector<double> total_;
+  std::vector<int64_t> count_;
+  std::vector<std::pair<int32_t, std::vector<float>>> rows_;
+};
+
 std::size_t column(const CsvReader& csv, const std::string& path, const std::string& name) {
   const auto it = std::find(csv.names().begin(), csv.names().end(), name);
   check(it != csv.names().end(), "{}:1: column missing: '{}'", path, name);
@@ -90,6 +128,7 @@ void import_recbole(Import& in) {
     const auto named =
         std::find_first_of(csv.names().begin(), csv.names().end(), std::begin(title_columns), std::end(title_columns));
     const std::size_t title = static_cast<std::size_t>(named - csv.names().begin());
+    NumericAttributes numbers(csv);
     while (csv.next())
       in.policy.accept([&] {
         const int32_t item = b.find_item(csv.field(id));
@@ -97,7 +136,9 @@ void import_recbole(Import& in) {
         const std::string_view text = title < csv.names().size() ? csv.field(title) : "";
         if (!b.describe_item(item, text, text, row_attributes(csv, {id, title})))
           csv.reject("second row for an item_id", csv.field(id));
+        numbers.add(csv, item);
       });
+    numbers.give_to(b);
   }
   if (const std::string path = existing(in, base + ".user"); !path.empty()) {
     CsvReader csv(path, {}, in.policy, '\t');
