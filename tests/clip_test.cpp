@@ -391,11 +391,7 @@ TEST_SUITE("item vectors") {
     CHECK(data.feature("image", 4)[0] == std::sin(4.0f));
     CHECK(data.fingerprint() != tiny.data.fingerprint());
 
-    ModelSettings s;
-    s.dim = 8;
-    s.heads = 2;
-    s.text_heads = 2;
-    s.hidden = 8;
+    ModelSettings s = small_settings();
     const Vocabulary v = Vocabulary::of(data, s);
     REQUIRE(v.features.size() == 1);
     // Standardised: mean 0 and variance 1; a column without spread is left out.
@@ -419,12 +415,7 @@ TEST_SUITE("item vectors") {
     CHECK(build<Encoders>(s, Vocabulary::of(data, s), Rng(3)).item_channels() == 2);
     s.features = "all";
 
-    RunSettings run;
-    run.epochs = 1;
-    run.batch = 16;
-    run.history = 8;
-    run.k = 4;
-    run.eval_negatives = 5;
+    const RunSettings run = small_run();
     const auto model = make_model("seminar", s, data, Rng(3));
     const Tensor before =
         parameters(dynamic_cast<SeminarModel&>(*model).encoders.feature_maps[0])[0].var.value().clone();
@@ -441,25 +432,11 @@ TEST_SUITE("item vectors") {
 
 TEST_SUITE("text encoders of the recommender") {
   ModelSettings text_settings() {
-    ModelSettings s;
-    s.dim = 8;
-    s.heads = 2;
-    s.text_heads = 2;
-    s.hidden = 8;
+    ModelSettings s = small_settings();
     s.tokens = "bpe";
     s.vocabulary = 270;
     s.query = "transformer";
     return s;
-  }
-  RunSettings text_run() {
-    RunSettings run;
-    run.epochs = 1;
-    run.batch = 16;
-    run.history = 8;
-    run.k = 4;
-    run.eval_negatives = 5;
-    run.dropout = 0;
-    return run;
   }
 
   TEST_CASE("byte-pair tokens: trained on the data, kept in the model file") {
@@ -468,13 +445,14 @@ TEST_SUITE("text encoders of the recommender") {
     const auto model = make_model("psu", text_settings(), tiny.data, Rng(3));
     REQUIRE(model->tokenizer());
     CHECK(model->tokenizer()->size() > 260);
-    train(*model, tiny.data, text_run(), [](const TrainProgress&) { return true; });
-    save_model(*model, tiny.data, text_run(), folder / "m.safetensors");
+    train(*model, tiny.data, small_run(), [](const TrainProgress&) { return true; });
+    save_model(*model, tiny.data, small_run(), folder / "m.safetensors");
     const auto back = load_model(folder / "m.safetensors", tiny.data);
     CHECK(back->tokenizer()->text() == model->tokenizer()->text());
     const Batch batch =
         make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0, false, false}, Rng(5));
-    CHECK(worst_difference(back->score(tiny.data, batch, text_run()), model->score(tiny.data, batch, text_run())) == 0);
+    CHECK(worst_difference(back->score(tiny.data, batch, small_run()), model->score(tiny.data, batch, small_run())) ==
+          0);
   }
 
   TEST_CASE("a frozen text encoder gives the same scores and does not move; the maps behind it do") {
@@ -483,8 +461,8 @@ TEST_SUITE("text encoders of the recommender") {
     auto& encoders = dynamic_cast<SeminarModel&>(*model).encoders;
     const Batch batch =
         make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0, false, false}, Rng(5));
-    const Tensor joint = model->score(tiny.data, batch, text_run());
-    RunSettings run = text_run();
+    const Tensor joint = model->score(tiny.data, batch, small_run());
+    RunSettings run = small_run();
     run.freeze = "text";
     const Tensor word = encoders.words.table.var().value().clone(),
                  block = encoders.text->blocks[0].linear1.weight.var().value().clone(),

@@ -74,25 +74,6 @@ double mean_square(const Tensor& a, const Tensor& b) {
   return s / static_cast<double>(a.numel());
 }
 
-ModelSettings small_settings() {
-  ModelSettings s;
-  s.dim = 8;
-  s.heads = 2;
-  s.text_heads = 2;
-  s.hidden = 8;
-  return s;
-}
-
-RunSettings small_run() {
-  RunSettings run;
-  run.history = 12;
-  run.k = 4;
-  run.batch = 16;
-  run.negatives = 2;
-  run.eval_negatives = 9;
-  return run;
-}
-
 }  // namespace
 
 TEST_SUITE("retrieval") {

@@ -27,31 +27,6 @@ void check_close(const Tensor& a, const Tensor& b) {
     REQUIRE(std::abs(va[i] - vb[i]) <= tolerance * std::max<double>(1, std::abs(vb[i])));
 }
 
-ModelSettings small_settings(const std::string& fusion = "lambda", const std::string& text = "transformer") {
-  ModelSettings s;
-  s.dim = 8;
-  s.heads = 2;
-  s.text_heads = 2;
-  s.hidden = 8;
-  s.fusion = fusion;
-  s.text = text;
-  return s;
-}
-
-RunSettings small_run() {
-  RunSettings run;
-  run.history = 12;
-  run.k = 4;
-  run.batch = 16;
-  run.epochs = 2;
-  run.negatives = 2;
-  run.dropout = 0.1;
-  run.hide_query = 0.5;
-  run.chunks = 3;
-  run.eval_negatives = 9;
-  return run;
-}
-
 // All training targets, in one batch.
 std::vector<Target> all_targets(const Dataset& data) { return EpochTargets(data, 0, 1000, 1000, Rng(1))(0); }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "seminar/data/dataset_builder.h"
+#include "seminar/settings.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -65,5 +66,31 @@ struct TinyData {
     return Dataset::open(dir);
   }
 };
+
+/// Settings of a model and a run that take a moment.
+inline ModelSettings small_settings(const std::string& fusion = "lambda", const std::string& text = "transformer") {
+  ModelSettings s;
+  s.dim = 8;
+  s.heads = 2;
+  s.text_heads = 2;
+  s.hidden = 8;
+  s.fusion = fusion;
+  s.text = text;
+  return s;
+}
+
+inline RunSettings small_run() {
+  RunSettings run;
+  run.history = 12;
+  run.k = 4;
+  run.batch = 16;
+  run.epochs = 2;
+  run.negatives = 2;
+  run.dropout = 0.1;
+  run.hide_query = 0.5;
+  run.chunks = 3;
+  run.eval_negatives = 9;
+  return run;
+}
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -164,8 +164,8 @@ std::vector<Taps> bicubic_taps(int64_t n, double begin, double extent, int64_t o
   std::vector<Taps> taps;
   for (int64_t o = skip; o < skip + count; ++o) {
     const double center = begin + (static_cast<double>(o) + 0.5) * scale;
-    const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5)),
-                  high = std::min(n, static_cast<int64_t>(center + support + 0.5));
+    const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(std::floor(center - support + 0.5))),
+                  high = std::min(n, static_cast<int64_t>(std::floor(center + support + 0.5)));
     std::vector<double> w;
     double total = 0;
     for (int64_t x = low; x < high; ++x) {
@@ -175,7 +175,7 @@ std::vector<Taps> bicubic_taps(int64_t n, double begin, double extent, int64_t o
     Taps t{low, {}};
     for (const double v : w) {
       const double fixed = (total != 0 ? v / total : v) * (1 << fraction_bits);
-      t.weight.push_back(static_cast<int32_t>(fixed < 0 ? fixed - 0.5 : fixed + 0.5));
+      t.weight.push_back(static_cast<int32_t>(std::lround(fixed)));
     }
     taps.push_back(std::move(t));
   }
