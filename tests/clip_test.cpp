@@ -124,6 +124,23 @@ TEST_SUITE("tokenizer") {
     CHECK(framed.back() == t.end());
   }
 
+  TEST_CASE("of CLIP's longer merges file the first 48,894 count: 49,408 tokens") {
+    std::string text = "bpe_simple_vocab_16e6.txt#version: 0.2\n";
+    for (char a = '!'; a <= '~'; ++a)
+      for (char b = '!'; b <= '~'; ++b)
+        for (int c = 0; c < 8; ++c) {
+          // ab, then ab + c: enough lines, each made of earlier ones.
+          if (c == 0)
+            text += fmt::format("{} {}\n", a, b);
+          else
+            text += fmt::format("{}{} {}\n", a, b, static_cast<char>('a' + c));
+        }
+    const Tokenizer t = Tokenizer::from_text(text, "m.txt");
+    CHECK(t.size() == 49408);
+    CHECK(t.start() == 49406);
+    CHECK(t.end() == 49407);
+  }
+
   TEST_CASE("merges files that cannot be one are refused with the line") {
     const auto refuse = [](const std::string& text, const char* what) {
       CHECK_THROWS_WITH_AS(Tokenizer::from_text(text, "m.txt"), Contains(what), Error);

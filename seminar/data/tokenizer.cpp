@@ -14,7 +14,7 @@
 namespace seminar {
 namespace {
 
-constexpr int64_t clip_merges = 49152 - 256 - 256 - 2;
+constexpr int64_t clip_merges = 49152 - 256 - 2;
 constexpr int64_t max_tokens = 1 << 20;
 constexpr std::size_t max_merges_bytes = std::size_t{1} << 26;
 constexpr std::string_view word_end = "</w>";
