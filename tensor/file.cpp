@@ -115,6 +115,14 @@ std::size_t FileReader::read(std::span<std::byte> buffer) {
   return done;
 }
 
+void copy_file(const std::string& from, const std::string& to) {
+  FileReader reader(from);
+  AtomicFile writer(to);
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  while (const std::size_t n = reader.read(buffer)) writer.write(buffer.data(), n);
+  writer.commit();
+}
+
 MappedFile::MappedFile(const std::string& path) : path_(path) {
   const FileReader reader(path);
   size_ = reader.size();

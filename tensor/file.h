@@ -56,6 +56,9 @@ class FileReader {
   uint64_t size_ = 0;
 };
 
+/// Writes a copy, atomically as AtomicFile.
+void copy_file(const std::string& from, const std::string& to);
+
 /// A file mapped read-only. The pages are read when touched.
 class MappedFile {
  public:

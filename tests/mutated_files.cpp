@@ -3,6 +3,7 @@
 // program with a message that names the input's number. The same seed gives the same inputs.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -45,12 +46,8 @@ void repair_png(std::string& file) {
   for (std::size_t at = 8; at + 12 <= file.size();) {
     const uint64_t length = number(at);
     if (length > file.size() - at - 12) return;
-    uint32_t crc = 0xffffffffu;
-    for (std::size_t i = at + 4; i < at + 8 + length; ++i) {
-      crc ^= static_cast<uint8_t>(file[i]);
-      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-    }
-    for (std::size_t i = 0; i < 4; ++i) file[at + 8 + length + i] = static_cast<char>(~crc >> (24 - 8 * i));
+    const auto sum = ::crc32(0, reinterpret_cast<const Bytef*>(file.data()) + at + 4, static_cast<uInt>(length) + 4);
+    for (std::size_t i = 0; i < 4; ++i) file[at + 8 + length + i] = static_cast<char>(sum >> (24 - 8 * i));
     at += 12 + length;
   }
 }

@@ -213,7 +213,7 @@ FeatureCounts add_feature_channel(const std::string& dir, const std::string& cha
   NewFolder folder(out);
   for (const auto& entry : fs::directory_iterator(dir))
     if (const std::string name = entry.path().filename(); name.ends_with(".safetensors") && name != features_file)
-      fs::copy_file(entry.path(), folder.temporary() + "/" + name);
+      copy_file(entry.path().string(), folder.temporary() + "/" + name);
   SafetensorsWriter writer;
   if (fs::exists(fs::path(dir) / features_file)) {
     const SafetensorsFile old((fs::path(dir) / features_file).string());
