@@ -35,11 +35,14 @@ std::vector<int32_t> behaviour_ages(const Batch& batch) {
   return ages;
 }
 
-Tensor candidate_labels(const Batch& batch) {
-  Tensor labels = Tensor::zeros({batch.size(), batch.candidates()});
+Var ctr_loss(const Var& logits, const RunSettings& run) {
+  const int64_t batch = logits.size(0), candidates = logits.size(1);
+  if (run.ctr_loss == "softmax")
+    return cross_entropy(logits, Ids(std::vector<int32_t>(static_cast<std::size_t>(batch), 0)));
+  Tensor labels = Tensor::zeros({batch, candidates});
   real* y = labels.write();
-  for (int64_t b = 0; b < batch.size(); ++b) y[b * batch.candidates()] = 1;
-  return labels;
+  for (int64_t b = 0; b < batch; ++b) y[b * candidates] = 1;
+  return bce_with_logits(logits, labels);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

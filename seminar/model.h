@@ -61,7 +61,8 @@ struct AgeEmbedding {
 /// Ages of the behaviours of a batch [B * L]: 1 for the one just before the target; 1 for padding too.
 std::vector<int32_t> behaviour_ages(const Batch& batch);
 
-/// Labels [B, T] of a batch: 1 for the first candidate.
-Tensor candidate_labels(const Batch& batch);
+/// Cross entropy of logits [B, T] against the first candidate: of each candidate for itself, or of their softmax, as
+/// `run` says.
+Var ctr_loss(const Var& logits, const RunSettings& run);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

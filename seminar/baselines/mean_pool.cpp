@@ -21,7 +21,7 @@ Var MeanPool::logits(const Dataset& data, const Batch& batch, int64_t k, const M
 
 Var MeanPool::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
                    std::vector<LossPart>* parts) const {
-  const Var ctr = bce_with_logits(logits(data, batch, run.k, mode), candidate_labels(batch));
+  const Var ctr = ctr_loss(logits(data, batch, run.k, mode), run);
   if (parts) parts->push_back({"ctr", ctr.value().item()});
   return ctr;
 }

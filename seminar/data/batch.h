@@ -24,13 +24,14 @@ struct Target {
   int32_t user, position;
 };
 
-/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, at most `per_user`
-/// of them (0: all), in a random order that keeps histories of similar length together, so that little is padding. The
-/// same (data, rng) gives the same batches.
+/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, or the last
+/// `window` of those (0: all), at most `per_user` of them (0: all), in a random order that keeps histories of similar
+/// length together, so that little is padding. The same (data, rng) gives the same batches.
 class EpochTargets {
  public:
   /// `batch` targets a batch; histories are looked at up to length `history`.
-  EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng);
+  EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng,
+               int64_t window = 0);
   /// Targets and batches of the epoch.
   int64_t size() const { return start_.back(); }
   int64_t batches() const { return (size() + batch_ - 1) / batch_; }
@@ -39,8 +40,9 @@ class EpochTargets {
 
  private:
   Target target(int64_t number) const;
+  int64_t positions(int64_t user) const;  // how many may be targets
   const Dataset& data_;
-  int64_t per_user_, batch_, history_;
+  int64_t per_user_, batch_, history_, window_;
   Rng rng_;
   std::vector<int64_t> start_;  // how many targets the users before have
 };

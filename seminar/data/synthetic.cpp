@@ -121,8 +121,12 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
   world.early.resize(static_cast<std::size_t>(s.topics));
   world.late.resize(static_cast<std::size_t>(s.topics));
   std::vector<int64_t> rank(static_cast<std::size_t>(s.topics), 0);
-  const std::pair<const char*, double> channels[] = {
-      {"text", s.norm_text}, {"image", s.norm_image}, {"attribute", s.norm_attribute}};
+  struct {
+    const char* name;
+    double norm, noise;
+  } const channels[] = {{"text", s.norm_text, s.noise},
+                        {"image", s.norm_image, s.noise},
+                        {"attribute", s.norm_attribute, s.noise_attribute}};
   for (int64_t i = 0; i < s.items; ++i) {
     Rng item_rng = rng.split(static_cast<uint64_t>(i));
     const int32_t item = builder.item(fmt::format("i{}", i + 1));
@@ -134,7 +138,7 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
     const double weight = std::pow(static_cast<double>(++rank[topic]), -s.popularity);
     world.early[topic].add(item, weight);
     world.early_any.add(item, weight);
-    if (!old) {
+    if (!old || s.old_vanish == 0) {
       world.late[topic].add(item, weight);
       world.late_any.add(item, weight);
     }
@@ -146,9 +150,9 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
     if (s.picture_size > 0)
       builder.add_picture(item, s.picture_size, s.picture_size, picture(s.picture_size, topic, s.topics, item_rng));
     if (s.feature_width > 0)
-      for (const auto& [channel, norm] : channels) {
+      for (const auto& [channel, norm, noise] : channels) {
         const Rng topic_rng = rng.split(channel).split(static_cast<uint64_t>(topic));
-        builder.add_features(channel, item, feature(unit_vector(s.feature_width, topic_rng), s.noise, norm, item_rng));
+        builder.add_features(channel, item, feature(unit_vector(s.feature_width, topic_rng), noise, norm, item_rng));
       }
   }
   return world;
