@@ -109,8 +109,9 @@ std::vector<int32_t> searches(const Dataset& data, const Target& t) {
 
 }  // namespace
 
-Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng) {
-  std::vector<int32_t> items, queries;
+Candidates draw_candidates(const Dataset& data, std::span<const Target> targets, const BatchOptions& options,
+                           const Rng& rng) {
+  Candidates c;
   for (const Target& t : targets) {
     const auto user_items = data.user_items(t.user), user_queries = data.user_queries(t.user);
     check(t.position >= 0 && t.position < std::ssize(user_items), "batch: user {} has no action {}", t.user,
@@ -126,14 +127,19 @@ Batch make_batch(const Dataset& data, std::span<const Target> targets, const Bat
     } else {
       negatives = draw_negatives(data, t.user, options.negatives, stream);
     }
-    items.push_back(user_items[t.position]);
-    items.insert(items.end(), negatives.begin(), negatives.end());
-    queries.push_back(query);
+    c.items.push_back(user_items[t.position]);
+    c.items.insert(c.items.end(), negatives.begin(), negatives.end());
+    c.queries.push_back(query);
     const std::vector<int32_t> own = options.own_queries && query != 0 ? searches(data, t) : std::vector<int32_t>();
     for (std::size_t n = 0; n < negatives.size(); ++n)
-      queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
+      c.queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
   }
-  return make_batch(data, targets, options.history, items, queries);
+  return c;
+}
+
+Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng) {
+  const Candidates c = draw_candidates(data, targets, options, rng);
+  return make_batch(data, targets, options.history, c.items, c.queries);
 }
 
 Batch make_batch(const Dataset& data, std::span<const Target> targets, int64_t history, std::span<const int32_t> items,

@@ -76,8 +76,16 @@ struct BatchOptions {
   bool own_negatives = false;  ///< the data set's own negatives instead of drawn ones
 };
 
-/// The batch of `targets`; negatives and hidden queries come from rng.split(user).split(position), so they do not
-/// depend on what else is in the batch.
+/// Items and queries that compete for targets, row by row: the same number for each target.
+struct Candidates {
+  std::vector<int32_t> items, queries;
+};
+/// 1 + negatives candidates a target, the true one first; negatives and hidden queries come from
+/// rng.split(user).split(position), so they do not depend on what other targets there are.
+Candidates draw_candidates(const Dataset& data, std::span<const Target> targets, const BatchOptions& options,
+                           const Rng& rng);
+
+/// The batch of `targets` with drawn candidates.
 Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng);
 
 /// The same with the candidates given: items and queries [B * T], row by row. A target's position may be the length of
