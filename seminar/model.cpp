@@ -20,11 +20,15 @@ AgeEmbedding::AgeEmbedding(const ModelSettings& s) {
 
 Var AgeEmbedding::operator()(const Var& keys, const std::vector<int32_t>& ages) const {
   if (!table) return keys;
-  const int32_t top = static_cast<int32_t>(table->shape()[0]) - 1;
+  return keys + embedding(*table, age_buckets(ages, keys.shape().leading(), table->shape()[0]));
+}
+
+Ids age_buckets(const std::vector<int32_t>& ages, const Shape& shape, int64_t count) {
   std::vector<int32_t> buckets;
-  for (int32_t age : ages)
-    buckets.push_back(std::min(top, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
-  return keys + reshape(embedding(*table, Ids(std::move(buckets))), keys.shape());
+  for (const int32_t age : ages)
+    buckets.push_back(
+        std::min(static_cast<int32_t>(count) - 1, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
+  return {shape, std::move(buckets)};
 }
 
 std::vector<int32_t> behaviour_ages(const Batch& batch) {

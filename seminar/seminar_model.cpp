@@ -70,7 +70,7 @@ Tensor SeminarModel::score(const Dataset& data, const Batch& batch, const RunSet
   return forward(data, batch, run.k, Mode()).logits.value();
 }
 
-Retrieved SeminarModel::retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const {
+std::optional<Retrieved> SeminarModel::retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const {
   const NoGrad guard;
   return forward(data, batch, run.k, Mode()).retrieved;
 }
