@@ -64,7 +64,7 @@ void print_retrieval(const SeminarModel& model, const Dataset& data, RunSettings
   run.k = std::min<int64_t>(10, run.k);
   const Batch batch =
       make_batch(data, std::span(&target, 1), {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
-  const Retrieved found = model.retrieve(data, batch, run);
+  const Retrieved found = *model.retrieve(data, batch, run);
   fmt::print("\nUser {} with {} behaviours. Target: {}\nThe {} behaviours that GSU retrieved, best first:\n",
              data.original_user(user), items.size(), data.title(items[target.position]), found.k);
   for (int64_t i = 0; i < found.k && found.mask.data()[i] != 0; ++i) {

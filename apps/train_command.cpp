@@ -58,10 +58,11 @@ void add_train_commands(CLI::App& app) {
   add_command(app, "pretrain", "Pretrain the PSU: next pair, alignment, query-item relevance", *pretrain)
       ->callback([pretrain] { run("pretrain", "psu", *pretrain); });
   CLI::App* command = add_command(app, "train", "Train SEMINAR (GSU, ESU, CTR head) or a baseline", *train);
-  command->add_option("--model", train->model, "what to train: seminar, mean_pool")->capture_default_str();
+  std::string kinds;
+  for (const ModelKind& kind : model_kinds()) kinds += fmt::format("\n  {:<11}{}", kind.name, kind.help);
+  command->add_option("--model", train->model, "what to train:" + kinds)->capture_default_str();
   command->callback([train] {
-    check(train->model == "seminar" || train->model == "mean_pool", "--model: must be seminar or mean_pool: '{}'",
-          train->model);
+    model_kind(train->model);
     run("train", train->model, *train);
   });
 }

@@ -20,7 +20,7 @@ class Param {
   operator const Var&() const { return var_; }  // NOLINT: used as a Var everywhere
   const Var& var() const { return var_; }
   const Shape& shape() const { return var_.shape(); }
-  /// Parameters made so far by this thread.
+  /// Parameters and frozen tensors made so far by this thread.
   static int64_t& created() {
     thread_local int64_t count = 0;
     return count;
@@ -30,7 +30,19 @@ class Param {
   Var var_;
 };
 
-/// A parameter with its path in the module, like "esu.attention.wq".
+/// A tensor that belongs to a module and its files but is never trained, like the planes of a hash.
+class Frozen {
+ public:
+  explicit Frozen(Tensor value) : value_(std::move(value)) { ++Param::created(); }
+  operator Var() const { return value_; }  // NOLINT: used as a constant everywhere
+  const Tensor& value() const { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+
+ private:
+  Tensor value_;
+};
+
+/// A parameter (or frozen tensor) with its path in the module, like "esu.attention.wq".
 struct NamedParam {
   std::string name;
   Var var;
@@ -48,18 +60,22 @@ struct is_optional : std::false_type {};
 template <class T>
 struct is_optional<std::optional<T>> : std::true_type {};
 
-template <class Member>
+// Lists the members of type Wanted: Param or Frozen.
+template <class Wanted, class Member>
 void collect(const std::string& path, const Member& member, Params& out) {
-  if constexpr (std::is_same_v<Member, Param>) {
-    member.var().node()->name = path;
-    out.push_back({path, member.var()});
+  if constexpr (std::is_same_v<Member, Param> || std::is_same_v<Member, Frozen>) {
+    if constexpr (!std::is_same_v<Member, Wanted>) return;
+    const Var var = member;
+    if (var.node()) var.node()->name = path;
+    out.push_back({path, var});
   } else if constexpr (is_vector<Member>::value) {
-    for (std::size_t i = 0; i < member.size(); ++i) collect(path + "." + std::to_string(i), member[i], out);
+    for (std::size_t i = 0; i < member.size(); ++i) collect<Wanted>(path + "." + std::to_string(i), member[i], out);
   } else if constexpr (is_optional<Member>::value) {
-    if (member) collect(path, *member, out);
+    if (member) collect<Wanted>(path, *member, out);
   } else {
-    member.visit(
-        [&](const char* name, const auto& inner) { collect(path.empty() ? name : path + "." + name, inner, out); });
+    member.visit([&](const char* name, const auto& inner) {
+      collect<Wanted>(path.empty() ? name : path + "." + name, inner, out);
+    });
   }
 }
 
@@ -69,16 +85,25 @@ void collect(const std::string& path, const Member& member, Params& out) {
 template <class M>
 Params parameters(const M& module, const std::string& prefix = "") {
   Params out;
-  detail::collect(prefix, module, out);
+  detail::collect<Param>(prefix, module, out);
   return out;
 }
 
-/// Builds a module and checks that visit() lists every parameter it made; throws Bug otherwise.
+/// The same of its frozen tensors.
+template <class M>
+Params frozen_tensors(const M& module, const std::string& prefix = "") {
+  Params out;
+  detail::collect<Frozen>(prefix, module, out);
+  return out;
+}
+
+/// Builds a module and checks that visit() lists every parameter and frozen tensor it made; throws Bug otherwise.
 template <class M, class... Args>
 M build(Args&&... args) {
   const int64_t before = Param::created();
   M module(std::forward<Args>(args)...);
-  const int64_t made = Param::created() - before, listed = static_cast<int64_t>(parameters(module).size());
+  const int64_t made = Param::created() - before,
+                listed = std::ssize(parameters(module)) + std::ssize(frozen_tensors(module));
   if (made != listed)
     throw Bug(fmt::format("build: the module made {} parameters but visit() lists {}: a member is missing from visit()",
                           made, listed));

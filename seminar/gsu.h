@@ -7,13 +7,6 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-/// The K behaviours kept for each target of a batch.
-struct Retrieved {
-  int64_t k = 0;
-  std::vector<int32_t> positions;  ///< [B * T * K] into the history, best first; 0 where fewer than K are left
-  Tensor mask;                     ///< [B * T, K]: 1 where a behaviour stands
-};
-
 /// x^GSU(j) = x^PSU(j) G^(j), scores α_h^GSU with its own W^Q and W^K, top K by their sum over heads. A hard selection
 /// gives no gradient, so G, W^Q and W^K learn from a CTR loss of the unit's own, as in SIM.
 struct Gsu {

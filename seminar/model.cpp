@@ -20,11 +20,15 @@ AgeEmbedding::AgeEmbedding(const ModelSettings& s) {
 
 Var AgeEmbedding::operator()(const Var& keys, const std::vector<int32_t>& ages) const {
   if (!table) return keys;
-  const int32_t top = static_cast<int32_t>(table->shape()[0]) - 1;
+  return keys + embedding(*table, age_buckets(ages, keys.shape().leading(), table->shape()[0]));
+}
+
+Ids age_buckets(const std::vector<int32_t>& ages, const Shape& shape, int64_t count) {
   std::vector<int32_t> buckets;
-  for (int32_t age : ages)
-    buckets.push_back(std::min(top, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
-  return keys + reshape(embedding(*table, Ids(std::move(buckets))), keys.shape());
+  for (const int32_t age : ages)
+    buckets.push_back(
+        std::min(static_cast<int32_t>(count) - 1, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));
+  return {shape, std::move(buckets)};
 }
 
 std::vector<int32_t> behaviour_ages(const Batch& batch) {
@@ -35,14 +39,16 @@ std::vector<int32_t> behaviour_ages(const Batch& batch) {
   return ages;
 }
 
-Var ctr_loss(const Var& logits, const RunSettings& run) {
-  const int64_t batch = logits.size(0), candidates = logits.size(1);
-  if (run.ctr_loss == "softmax")
-    return cross_entropy(logits, Ids(std::vector<int32_t>(static_cast<std::size_t>(batch), 0)));
-  Tensor labels = Tensor::zeros({batch, candidates});
+Tensor candidate_labels(const Batch& batch) {
+  Tensor labels = Tensor::zeros({batch.size(), batch.candidates()});
   real* y = labels.write();
-  for (int64_t b = 0; b < batch; ++b) y[b * candidates] = 1;
-  return bce_with_logits(logits, labels);
+  for (int64_t b = 0; b < batch.size(); ++b) y[b * batch.candidates()] = 1;
+  return labels;
+}
+
+Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run) {
+  if (run.ctr_loss == "bce") return bce_with_logits(logits, candidate_labels(batch));
+  return cross_entropy(logits, Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0)));
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

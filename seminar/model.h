@@ -6,6 +6,7 @@
 
 #include "seminar/data/batch.h"
 #include "seminar/encoders.h"
+#include "seminar/retrieved.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -18,14 +19,18 @@ struct LossPart {
 class Model {
  public:
   virtual ~Model() = default;
-  /// "psu", "seminar" or "mean_pool": the kind stored in model files.
+  /// The kind stored in model files, one of model_kinds().
   virtual const char* kind() const = 0;
   virtual Params params() const = 0;
+  /// Tensors that belong to the model and its file but are not trained.
+  virtual Params frozen() const { return {}; }
   /// The training loss of a batch, a scalar; its parts go to `parts` if that is not null.
   virtual Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
                    std::vector<LossPart>* parts) const = 0;
   /// Scores [B, T] of a batch's candidates, higher is better. Records no graph.
   virtual Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const = 0;
+  /// The behaviours that the model reads for the batch's candidates; nothing if it reads all.
+  virtual std::optional<Retrieved> retrieve(const Dataset&, const Batch&, const RunSettings&) const { return {}; }
   /// Encodes all texts once and keeps their encoder as it is (Encoders::freeze_text).
   virtual void freeze_text(const Dataset& data) = 0;
   const ModelSettings& settings() const { return settings_; }
@@ -58,11 +63,15 @@ struct AgeEmbedding {
   Var operator()(const Var& keys, const std::vector<int32_t>& ages) const;
   void visit(auto&& f) const { f("table", table); }
 };
+/// Which of `count` age embeddings belongs to each age (≥ 1): by powers of √2, the last for all beyond.
+Ids age_buckets(const std::vector<int32_t>& ages, const Shape& shape, int64_t count);
 /// Ages of the behaviours of a batch [B * L]: 1 for the one just before the target; 1 for padding too.
 std::vector<int32_t> behaviour_ages(const Batch& batch);
 
+/// Labels [B, T] of a batch: 1 for the first candidate.
+Tensor candidate_labels(const Batch& batch);
 /// Cross entropy of logits [B, T] against the first candidate: of each candidate for itself, or of their softmax, as
 /// `run` says.
-Var ctr_loss(const Var& logits, const RunSettings& run);
+Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,18 +1,72 @@
 #include "seminar/model_file.h"
 
 #include "nn/checkpoint.h"
+#include "seminar/baselines/authors.h"
+#include "seminar/baselines/din.h"
+#include "seminar/baselines/eta.h"
 #include "seminar/baselines/mean_pool.h"
+#include "seminar/baselines/qin.h"
+#include "seminar/baselines/sasrec.h"
+#include "seminar/baselines/sdim.h"
+#include "seminar/baselines/sim.h"
+#include "seminar/baselines/twin.h"
 #include "seminar/seminar_model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+template <class M>
+std::unique_ptr<Model> make(const ModelSettings& settings, const Vocabulary& vocabulary, const Dataset& data,
+                            const Rng& rng) {
+  if constexpr (std::is_base_of_v<BaselineModel, M>)
+    return std::make_unique<M>(build<M>(settings, vocabulary, data, rng));
+  else
+    return std::make_unique<M>(build<M>(settings, vocabulary, rng));
+}
+
+template <class Unit>
+constexpr MakeModel authors = make<Baseline<Unit, AuthorsHead>>;
+
+constexpr ModelKind kinds[] = {
+    {"seminar", "GSU, ESU and CTR head of SEMINAR", make<SeminarModel>},
+    {"psu", "SEMINAR's pretraining search unit", make<Psu>},
+    {"mean_pool", "mean of the last K behaviours", make<Baseline<MeanPool>>, authors<AuthorsMeanPool>},
+    {"din", "an activation unit weighs the last K", make<Baseline<Din>>},
+    {"sim", "K by learned relevance, then target attention", make<Baseline<Sim>>, authors<AuthorsSim>},
+    {"sim_hard", "the last K of the target's category, then target attention", make<Baseline<SimHard>>},
+    {"eta", "K by SimHash, then target attention", make<Baseline<Eta>>, authors<AuthorsEta>},
+    {"sdim", "behaviours that collide with the target in hash buckets", make<Baseline<Sdim>>},
+    {"twin", "one relevance for K and for attention, one K for all heads", make<Baseline<Twin>>, authors<AuthorsTwin>},
+    {"twin_heads", "the same, every head with its own K", make<Baseline<TwinHeads>>},
+    {"qin", "K1 by the target query, K of them by the item, attention by both", make<Baseline<Qin>>,
+     authors<AuthorsQin>},
+    {"sasrec", "causal Transformer over the last behaviours", make<SasRec>},
+};
+
+std::string names(bool authors_form) {
+  std::string all;
+  for (const ModelKind& kind : kinds)
+    if (!authors_form || kind.make_authors) all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
+  return all;
+}
+
+}  // namespace
+
+std::span<const ModelKind> model_kinds() { return kinds; }
+
+const ModelKind& model_kind(const std::string& name) {
+  for (const ModelKind& kind : kinds)
+    if (kind.name == name) return kind;
+  fail("--model: must be one of {}: '{}'", names(false), name);
+}
 
 std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
                                   const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer) {
+  const ModelKind& found = model_kind(kind);
+  const bool authors_form = settings.form == "authors";
+  check(!authors_form || found.make_authors, "--form authors: {} has no such form, only {} have", kind, names(true));
   const Vocabulary vocabulary = Vocabulary::of(data, settings, std::move(tokenizer));
-  if (kind == "psu") return std::make_unique<Psu>(build<Psu>(settings, vocabulary, rng));
-  if (kind == "seminar") return std::make_unique<SeminarModel>(build<SeminarModel>(settings, vocabulary, rng));
-  if (kind == "mean_pool") return std::make_unique<MeanPool>(build<MeanPool>(settings, vocabulary, rng));
-  fail("model: unknown kind '{}': psu, seminar or mean_pool", kind);
+  return (authors_form ? found.make_authors : found.make)(settings, vocabulary, data, rng);
 }
 
 void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
@@ -27,6 +81,7 @@ void save_model(const Model& model, const Dataset& data, const RunSettings& run,
   file.meta("data", data.fingerprint());
   if (model.tokenizer()) file.meta("tokenizer", model.tokenizer()->text());
   add_parameters(file, model.params());
+  add_parameters(file, model.frozen());
   file.save(path);
 }
 
@@ -40,7 +95,9 @@ std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) 
   if (settings.tokens == "bpe")
     tokenizer = std::make_shared<Tokenizer>(Tokenizer::from_text(file.meta("tokenizer"), path + ": tokenizer"));
   std::unique_ptr<Model> model = make_model(file.meta("kind"), settings, data, Rng(0), std::move(tokenizer));
-  const Params params = model->params();
+  Params params = model->params();
+  const Params frozen = model->frozen();
+  params.insert(params.end(), frozen.begin(), frozen.end());
   check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path,
         file.entries().size(), params.size());
   load_parameters(file, params);

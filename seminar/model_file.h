@@ -1,6 +1,8 @@
 // Models in safetensors files: parameters by path; kind, settings and the data set's fingerprint in the metadata.
 #pragma once
 
+#include <span>
+
 #include "seminar/model.h"
 #include "tensor/safetensors.h"
 
@@ -8,8 +10,22 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 inline constexpr const char* model_format = "seminar-model-1";
 
-/// A new model of `kind` ("psu", "seminar", "mean_pool") for a data set, with the given tokenizer if it needs one
-/// (null: trained on the data); throws Error for another kind.
+using MakeModel = std::unique_ptr<Model> (*)(const ModelSettings&, const Vocabulary&, const Dataset&, const Rng&);
+
+/// A kind of model: how --model and model files name it, what it is in a line, and how it is made.
+struct ModelKind {
+  const char* name;
+  const char* help;
+  MakeModel make;
+  MakeModel make_authors = nullptr;  ///< the form of SEMINAR's authors, if they have one
+};
+/// All kinds of models.
+std::span<const ModelKind> model_kinds();
+/// The kind of that name; throws Error naming all of them.
+const ModelKind& model_kind(const std::string& name);
+
+/// A new model of `kind` for a data set, in the form that the settings name and with the given tokenizer if it needs
+/// one (null: trained on the data); throws Error for another kind or a form it does not have.
 std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
                                   const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer = nullptr);
 

@@ -56,10 +56,10 @@ SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& ba
 Var SeminarModel::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
                        std::vector<LossPart>* parts) const {
   const Forward f = forward(data, batch, run.k, mode);
-  const Var ctr = ctr_loss(f.logits, run);
+  const Var ctr = ctr_loss(f.logits, batch, run);
   if (parts) parts->push_back({"ctr", ctr.value().item()});
   if (run.gsu_weight == 0 || !f.gsu_scores.defined()) return ctr;
-  const Var own = ctr_loss(gsu.logits(f.gsu_scores, f.fused, batch.mask, mode.split("gsu")), run);
+  const Var own = ctr_loss(gsu.logits(f.gsu_scores, f.fused, batch.mask, mode.split("gsu")), batch, run);
   if (parts) parts->push_back({"gsu", own.value().item()});
   return ctr + scale(own, static_cast<real>(run.gsu_weight));
 }
@@ -69,7 +69,7 @@ Tensor SeminarModel::score(const Dataset& data, const Batch& batch, const RunSet
   return forward(data, batch, run.k, Mode()).logits.value();
 }
 
-Retrieved SeminarModel::retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const {
+std::optional<Retrieved> SeminarModel::retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const {
   const NoGrad guard;
   return forward(data, batch, run.k, Mode()).retrieved;
 }

@@ -27,7 +27,7 @@ class SeminarModel : public Model {
            std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
   /// The behaviours that the GSU keeps for the batch's candidates.
-  Retrieved retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const;
+  std::optional<Retrieved> retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
   /// Takes over what pretraining learned: encoders, fusion, ages, head, and the attention for both units.
   void restore(const Psu& psu);
   /// From now on behaviours are retrieved by `retriever`; by exact scores if it is null.

@@ -35,6 +35,11 @@ struct ModelSettings {
   double lambda = 0.5;
   int64_t hidden = 64;
   int64_t ages = 16;
+  std::string form = "faithful";
+  int64_t hash_bits = 0;
+  int64_t hash_width = 3;
+  int64_t blocks = 2;
+  int64_t positions = 200;
 
   void visit(auto&& f) {
     f(SettingInfo{"dim", "width d of every channel", 4, 1024, {}}, dim);
@@ -71,6 +76,18 @@ struct ModelSettings {
     f(SettingInfo{"hidden", "width of the hidden layer of the heads", 1, 4096, {}}, hidden);
     f(SettingInfo{"ages", "embeddings of a behaviour's age, by powers of √2 (0: no position information)", 0, 64, {}},
       ages);
+    f(SettingInfo{"form",
+                  "a baseline as its own paper has it, or as SEMINAR's authors coded it",
+                  0,
+                  0,
+                  {"faithful", "authors"}},
+      form);
+    f(SettingInfo{"hash-bits", "bits of the hash of eta and sdim (0: 64 and 48, eta as the authors' 16)", 0, 4096, {}},
+      hash_bits);
+    f(SettingInfo{"hash-width", "bits of one of sdim's hashes that must agree", 1, 8, {}}, hash_width);
+    f(SettingInfo{"blocks", "blocks of sasrec's Transformer", 1, 48, {}}, blocks);
+    f(SettingInfo{"positions", "latest behaviours that sasrec reads, a vector for each place", 1, 100000, {}},
+      positions);
   }
 };
 
@@ -80,6 +97,7 @@ struct RunSettings {
   int64_t threads = 0;
   int64_t history = 200;
   int64_t k = 50;
+  int64_t k1 = 100;
   std::string gsu = "exact";
   int64_t batch = 256;
   int64_t epochs = 2;
@@ -97,6 +115,7 @@ struct RunSettings {
   double gsu_weight = 1.0;
   std::string align_loss = "clip";
   std::string relevance_loss = "bce";
+  int64_t position_negatives = 1;
   int64_t chunks = 5;
   double weight_decay = 0;
   std::string freeze = "none";
@@ -107,6 +126,7 @@ struct RunSettings {
     f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}}, threads);
     f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}}, history);
     f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}}, k);
+    f(SettingInfo{"k1", "behaviours that qin's first stage keeps", 1, 100000, {}}, k1);
     f(SettingInfo{"gsu",
                   "how behaviours are retrieved",
                   0,
@@ -146,6 +166,8 @@ struct RunSettings {
                   0,
                   {"bce", "authors"}},
       relevance_loss);
+    f(SettingInfo{"position-negatives", "sampled negatives at each position that sasrec learns from", 1, 1000, {}},
+      position_negatives);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
     f(SettingInfo{"freeze",

@@ -273,7 +273,7 @@ TEST_SUITE("retrieval") {
     run.k = 12;
     const std::vector<real> exact_all = seminar.score(tiny.data, batch, run).to_vector();
     run.k = 4;
-    const auto by_scores = seminar.retrieve(tiny.data, batch, run);
+    const Retrieved by_scores = *seminar.retrieve(tiny.data, batch, run);
     for (const std::string& kind : gsu_kinds()) {
       CAPTURE(kind);
 #ifndef SEMINAR_HNSWLIB
@@ -284,7 +284,7 @@ TEST_SUITE("retrieval") {
       const std::vector<real> all = seminar.score(tiny.data, batch, run).to_vector();
       for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i] == doctest::Approx(exact_all[i]).epsilon(1e-4));
       run.k = 4;
-      const Retrieved found = seminar.retrieve(tiny.data, batch, run);
+      const Retrieved found = *seminar.retrieve(tiny.data, batch, run);
       CHECK(found.mask.to_vector() == by_scores.mask.to_vector());
       if (kind == "int8") CHECK(found.positions == by_scores.positions);
       CHECK(evaluate(seminar, tiny.data, run, {}).users == 12);

@@ -1,11 +1,11 @@
 #include "seminar/retrieval/retriever.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numeric>
 #include <set>
 
+#include "seminar/retrieval/simhash.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 #include "tensor/topk.h"
@@ -124,34 +124,20 @@ struct RandomIndex : RetrievalIndex {
   uint64_t seed;
 };
 
-// Signs of projections of rows [n, d] on planes [bits, d], packed: [n * words].
-std::vector<uint64_t> signs(const Tensor& rows, const Tensor& planes) {
-  const int64_t n = rows.size(0), bits = planes.size(0), words = (bits + 63) / 64;
-  const Tensor projected = matmul(rows, planes.transpose());
-  std::vector<uint64_t> packed(static_cast<std::size_t>(n * words), 0);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t b = 0; b < bits; ++b)
-      if (projected.data()[i * bits + b] > 0) packed[i * words + b / 64] |= uint64_t{1} << (b % 64);
-  return packed;
-}
-
 // Signs of the rows of one table on random planes.
 struct SimHash {
   SimHash(const Tensor& rows, int64_t bits, Rng rng)
-      : planes(Tensor::normal({bits, rows.size(1)}, rng)), codes(signs(rows, planes)) {}
+      : planes(Tensor::normal({bits, rows.size(1)}, rng)), signs(sign_codes(rows, planes)) {}
   // Minus the Hamming distance of every row to x [d].
   std::vector<real> scores(const Tensor& x) const {
-    const std::vector<uint64_t> own = signs(x.reshape({1, x.numel()}), planes);
-    std::vector<real> negative_distance(codes.size() / own.size());
-    for (std::size_t l = 0; l < negative_distance.size(); ++l) {
-      int distance = 0;
-      for (std::size_t w = 0; w < own.size(); ++w) distance += std::popcount(own[w] ^ codes[l * own.size() + w]);
-      negative_distance[l] = static_cast<real>(-distance);
-    }
+    const SignCodes own = sign_codes(x.reshape({1, x.numel()}), planes);
+    std::vector<real> negative_distance(signs.codes.size() / own.codes.size());
+    for (std::size_t l = 0; l < negative_distance.size(); ++l)
+      negative_distance[l] = static_cast<real>(-hamming(own.row(0), signs.row(static_cast<int64_t>(l))));
     return negative_distance;
   }
   Tensor planes;
-  std::vector<uint64_t> codes;
+  SignCodes signs;
 };
 
 struct LshIndex : ScoredIndex {
