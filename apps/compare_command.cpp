@@ -18,66 +18,85 @@ struct CompareArguments {
   int64_t seed = 42;
 };
 
-// One file against the first, in one metric.
+// A file of ranks and what it means.
+struct Ranked {
+  std::string file;
+  UserRanks ranks;
+  RankingMetrics means;
+};
+
+// A file against the first, in one metric.
 struct Comparison {
-  std::string file, metric;
+  std::string file;
   double mean = 0;
   Interval difference;  // to the first
   double p = 1, p_holm = 1;
 };
 
+std::vector<Ranked> load(const std::vector<std::string>& files, Ties ties) {
+  check(files.size() >= 2, "compare: needs two files or more");
+  std::vector<Ranked> all;
+  for (const std::string& file : files) {
+    all.push_back({file, load_ranks(file), {}});
+    check_comparable(all[0].ranks, files[0], all.back().ranks, file);
+    all.back().means = ranking_metrics(all.back().ranks, ties);
+    check_identities(all.back().means);
+  }
+  return all;
+}
+
 // All files in one metric; the first row is the first file itself.
-std::vector<Comparison> compare(const CompareArguments& a, std::span<const UserRanks> ranks, const std::string& name) {
-  const uint64_t seed = static_cast<uint64_t>(a.seed);
-  const Metric& metric = metric_named(name);
-  const std::vector<double> first = gains(metric, ranks[0].ranks, ties_named(a.ties));
-  std::vector<Comparison> rows;
+std::vector<Comparison> compare(std::span<const Ranked> all, const Metric& metric, uint64_t seed) {
+  const auto values = [&](const Ranked& r) { return gains(metric, r.ranks.ranks, r.means.ties); };
+  const std::vector<double> first = values(all[0]);
+  std::vector<Comparison> rows{{all[0].file, all[0].means.*metric.mean, {}}};
   std::vector<double> p;
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
-    const std::vector<double> values = gains(metric, ranks[i].ranks, ties_named(a.ties));
-    const RankingMetrics means = ranking_metrics(ranks[i], ties_named(a.ties));
-    check_identities(means);
-    rows.push_back({a.files[i], name, means.*metric.mean, bootstrap_difference(values, first, seed)});
-    if (i > 0) p.push_back(rows.back().p = sign_flip_test(values, first, seed));
+  for (const Ranked& other : all.subspan(1)) {
+    const std::vector<double> its = values(other);
+    p.push_back(sign_flip_test(its, first, seed));
+    rows.push_back({other.file, other.means.*metric.mean, bootstrap_difference(its, first, seed), p.back()});
   }
   const std::vector<double> corrected = holm(p);
   for (std::size_t i = 0; i < p.size(); ++i) rows[i + 1].p_holm = corrected[i];
   return rows;
 }
 
-void print(std::span<const Comparison> rows, std::size_t width) {
-  fmt::print("\n{:<{}}    mean  difference  95 % interval            p  p (Holm)\n", rows[0].metric, width);
+void print(const char* metric, std::span<const Comparison> rows) {
+  std::size_t width = 0;
+  for (const Comparison& r : rows) width = std::max(width, r.file.size());
+  fmt::print("\n{:<{}}    mean  difference  95 % interval            p  p (Holm)\n", metric, width);
   fmt::print("{:<{}}  {:.4f}\n", rows[0].file, width, rows[0].mean);
   for (const Comparison& r : rows.subspan(1))
     fmt::print("{:<{}}  {:.4f}     {:+.4f}  [{:+.4f}, {:+.4f}]  {:.4f}    {:.4f}\n", r.file, width, r.mean,
                r.difference.mean, r.difference.low, r.difference.high, r.p, r.p_holm);
 }
 
+nlohmann::ordered_json json_of(const char* metric, std::span<const Comparison> rows) {
+  nlohmann::ordered_json json{{"metric", metric}, {"first", {{"file", rows[0].file}, {"mean", rows[0].mean}}}};
+  for (const Comparison& r : rows.subspan(1))
+    json["others"].push_back({{"file", r.file},
+                              {"mean", r.mean},
+                              {"difference", r.difference.mean},
+                              {"interval", {r.difference.low, r.difference.high}},
+                              {"p", r.p},
+                              {"p_holm", r.p_holm}});
+  return json;
+}
+
 void run(const CompareArguments& a) {
-  check(a.files.size() >= 2, "compare: needs two files or more");
+  const Ties ties = ties_named(a.ties);
+  std::vector<Metric> metrics;
+  for (const std::string& name : a.metrics) metrics.push_back(metric_named(name));
   if (!a.json.empty()) check_writable(a.json);
-  std::vector<UserRanks> ranks;
-  std::size_t width = 0;
-  for (const std::string& file : a.files) {
-    ranks.push_back(load_ranks(file));
-    check_comparable(ranks[0], a.files[0], ranks.back(), file);
-    width = std::max(width, file.size());
-  }
-  fmt::print("{} users; differences to {}, paired by user; ties {}\n", ranks[0].users.size(), a.files[0], a.ties);
+  const std::vector<Ranked> all = load(a.files, ties);
+  fmt::print("{} users; differences to {}, paired by user; ties {}\n", all[0].ranks.users.size(), a.files[0], a.ties);
   fmt::print("intervals by bootstrap over users; p by random signs, corrected by Holm for {} comparisons a metric\n",
              a.files.size() - 1);
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const std::string& metric : a.metrics) {
-    const std::vector<Comparison> rows = compare(a, ranks, metric);
-    print(rows, width);
-    for (const Comparison& r : rows) {
-      json.push_back({{"metric", r.metric}, {"file", r.file}, {"mean", r.mean}});
-      if (&r == &rows[0]) continue;
-      json.back()["difference"] = r.difference.mean;
-      json.back()["interval"] = {r.difference.low, r.difference.high};
-      json.back()["p"] = r.p;
-      json.back()["p_holm"] = r.p_holm;
-    }
+  for (const Metric& metric : metrics) {
+    const std::vector<Comparison> rows = compare(all, metric, static_cast<uint64_t>(a.seed));
+    print(metric.name, rows);
+    json.push_back(json_of(metric.name, rows));
   }
   if (!a.json.empty()) write_file(a.json, json.dump(2) + "\n");
 }

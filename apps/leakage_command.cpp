@@ -15,12 +15,13 @@ struct LeakageArguments {
   RunSettings run;
 };
 
-// A row of the table: a count of targets, as a share of others.
+// A row of the table: a count of targets, as a share of others; of times, if it asks for them.
 struct Row {
   const char* name;
   const char* text;
   int64_t SplitLeakage::*count;
   int64_t SplitLeakage::*of;
+  bool of_times = false;
 };
 constexpr Row rows[] = {
     {"repeated", "item that the user had before", &SplitLeakage::repeated, &SplitLeakage::targets},
@@ -33,27 +34,33 @@ constexpr Row rows[] = {
     {"query_in_title", "  query with all its words in the item's title", &SplitLeakage::query_in_title,
      &SplitLeakage::queried},
     {"same_time", "same time as the user's action before (one session)", &SplitLeakage::same_time,
-     &SplitLeakage::targets},
+     &SplitLeakage::targets, true},
     {"before_training", "earlier than some training action of anyone", &SplitLeakage::before_training,
-     &SplitLeakage::targets}};
+     &SplitLeakage::targets, true}};
 constexpr const char* later_text = "training actions later than the target, on average";
 constexpr int width = 56;
 
 std::string share(double part) { return fmt::format("{:.1f} %", 100 * part); }
 
 std::string share(const SplitLeakage& s, const Row& row) {
-  if (s.*row.of == 0) return "none";
-  return fmt::format("{} = {}", s.*row.count,
-                     share(static_cast<double>(s.*row.count) / static_cast<double>(s.*row.of)));
+  const int64_t count = s.*row.count, of = s.*row.of;
+  if (of == 0) return "-";
+  return fmt::format("{} = {}", count, share(static_cast<double>(count) / static_cast<double>(of)));
+}
+
+void print_row(const char* text, const std::string& valid, const std::string& test) {
+  fmt::print("{:<{}}{:>18}{:>18}\n", text, width, valid, test);
 }
 
 void print(const Leakage& l) {
-  fmt::print("{:<{}}{:>20}{:>20}\n", "held-out targets", width, "validation", "test");
-  fmt::print("{:<{}}{:>20}{:>20}\n", "targets", width, l.valid.targets, l.test.targets);
+  print_row("held-out targets", "validation", "test");
+  print_row("targets", fmt::format("{}", l.valid.targets), fmt::format("{}", l.test.targets));
   for (const Row& row : rows)
-    fmt::print("{:<{}}{:>20}{:>20}\n", row.text, width, share(l.valid, row), share(l.test, row));
-  fmt::print("{:<{}}{:>20}{:>20}\n", later_text, width, share(l.valid.later_training), share(l.test.later_training));
-  if (!l.has_times) fmt::print("Times are places in the history here: the three rows about time say nothing.\n");
+    if (l.has_times || !row.of_times) print_row(row.text, share(l.valid, row), share(l.test, row));
+  if (l.has_times)
+    print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
+  else
+    fmt::print("The data have no times: actions are only in order.\n");
   if (l.negatives == 0) return;
   fmt::print(
       "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "
