@@ -250,22 +250,30 @@ TEST_SUITE("leakage") {
     run.eval_negatives = 2;
     const Dataset data = Dataset::open(folder / "data");
     const Leakage l = find_leakage(data, run);
-    CHECK(l.valid.targets == 3);
-    CHECK(l.valid.repeated == 0);
-    CHECK(l.valid.cold == 3);
-    CHECK(l.valid.queried == 0);
-    CHECK(l.valid.same_time == 0);
-    CHECK(l.valid.before_training == 2);
-    CHECK(l.valid.later_training == doctest::Approx((2 + 4 + 0) / 18.0));
-    CHECK(l.test.targets == 3);
-    CHECK(l.test.repeated == 1);
-    CHECK(l.test.cold == 1);
-    CHECK(l.test.queried == 2);
-    CHECK(l.test.query_of_one_item == 1);
-    CHECK(l.test.query_known == 1);
-    CHECK(l.test.query_in_title == 1);
-    CHECK(l.test.same_time == 1);
-    CHECK(l.test.before_training == 2);
+    const auto check_split = [](const SplitLeakage& found, const SplitLeakage& expected) {
+      CHECK(found.targets == expected.targets);
+      CHECK(found.repeated == expected.repeated);
+      CHECK(found.cold == expected.cold);
+      CHECK(found.queried == expected.queried);
+      CHECK(found.query_of_one_item == expected.query_of_one_item);
+      CHECK(found.query_known == expected.query_known);
+      CHECK(found.query_in_title == expected.query_in_title);
+      CHECK(found.same_time == expected.same_time);
+      CHECK(found.before_training == expected.before_training);
+      CHECK(found.later_training == doctest::Approx(expected.later_training));
+    };
+    // Of 6 training actions 2, 4 and none are later than the three targets.
+    check_split(l.valid, {.targets = 3, .cold = 3, .before_training = 2, .later_training = 1.0 / 3});
+    check_split(l.test, {.targets = 3,
+                         .repeated = 1,
+                         .cold = 1,
+                         .queried = 2,
+                         .query_of_one_item = 1,
+                         .query_known = 1,
+                         .query_in_title = 1,
+                         .same_time = 1,
+                         .before_training = 2,
+                         .later_training = 1.0 / 3});
     CHECK(l.has_times);
     CHECK(l.users == 3);
     CHECK(l.same_negatives >= 2);  // two users have but two items to draw from

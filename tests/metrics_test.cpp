@@ -179,8 +179,8 @@ TEST_SUITE("bootstrap") {
     const std::vector<double> values = drawn(4000, 3, 0.3);
     const Interval i = bootstrap(values, 1);
     const double error = std::sqrt(i.mean * (1 - i.mean) / 4000);
-    CHECK(i.high - i.mean == doctest::Approx(1.96 * error).epsilon(0.15));
-    CHECK(i.mean - i.low == doctest::Approx(1.96 * error).epsilon(0.15));
+    CHECK(std::abs((i.high - i.mean) / (1.96 * error) - 1) < 0.1);
+    CHECK(std::abs((i.mean - i.low) / (1.96 * error) - 1) < 0.1);
     const Interval one = bootstrap(std::vector<double>{2}, 1);
     CHECK((one.low == 2 && one.mean == 2 && one.high == 2));
     CHECK_THROWS_WITH_AS(bootstrap({}, 1), "bootstrap: no values", Error);
@@ -192,7 +192,7 @@ TEST_SUITE("bootstrap") {
       const Interval i = bootstrap(drawn(200, 100 + round, 0.4), round);
       held += i.low <= 0.4 && 0.4 <= i.high;
     }
-    CHECK(held >= 180);
+    CHECK(held >= 183);
     CHECK(held <= 199);
   }
 
@@ -218,7 +218,7 @@ TEST_SUITE("bootstrap") {
 
   TEST_CASE("random signs: the chance of all alike, and nothing where nothing differs") {
     const std::vector<double> zero(5, 0), up{1, 2, 0.5, 0, 0};
-    CHECK(sign_flip_test(up, zero, 1) == doctest::Approx(2.0 / 8).epsilon(0.1));  // three signs
+    CHECK(std::abs(sign_flip_test(up, zero, 1) - 2.0 / 8) < 0.02);  // three signs
     CHECK(sign_flip_test(zero, zero, 1) == 1);
     // Under no difference, p is below 0.1 about once in ten.
     int low = 0;
