@@ -119,6 +119,7 @@ struct RunSettings {
   int64_t chunks = 5;
   double weight_decay = 0;
   std::string freeze = "none";
+  std::string keep = "best";
   int64_t eval_negatives = 99;
 
   void visit(auto&& f) {
@@ -176,6 +177,8 @@ struct RunSettings {
                   0,
                   {"none", "text"}},
       freeze);
+    f(SettingInfo{"keep", "the epoch that is kept: of the best validation NDCG@10, or the last", 0, 0, {"best", "last"}},
+      keep);
     f(
         SettingInfo{
             "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},

@@ -70,7 +70,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
       if (report.steps == (epoch + 1) * targets.batches()) {
         if (refresh) refresh();
         now.valid = evaluate(model, data, run, {Split::valid, false});
-        if (best.empty() || now.valid->ndcg10 > report.best_ndcg10) {
+        if (best.empty() || run.keep == "last" || now.valid->ndcg10 > report.best_ndcg10) {
           report.best_ndcg10 = now.valid->ndcg10;
           report.best_epoch = epoch + 1;
           best = snapshot(params);

@@ -143,8 +143,10 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
       world.late_any.add(item, weight);
     }
     const std::string title = words(topic, title_words, s.text_truth, item_rng);
-    const std::string attributes[] = {fmt::format("category:{}", topic / topics_of_category),
-                                      fmt::format("brand:{}-{}", topic, item_rng.below(brands_of_topic)),
+    Rng attribute_rng = item_rng.split("attributes");
+    const int64_t shown = attribute_rng.chance(s.attribute_truth) ? topic : attribute_rng.below(s.topics);
+    const std::string attributes[] = {fmt::format("category:{}", shown / topics_of_category),
+                                      fmt::format("brand:{}-{}", shown, item_rng.below(brands_of_topic)),
                                       fmt::format("price:{}", item_rng.below(5))};
     builder.describe_item(item, title, title, attributes);
     if (s.picture_size > 0)

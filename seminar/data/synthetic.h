@@ -22,6 +22,7 @@ struct SyntheticSettings {
   double search_share = 0.26;
   double query_truth = 0.9;
   double text_truth = 0.7;
+  double attribute_truth = 1;
   double old_share = 0.2;
   int64_t old_vanish = 1;
   int64_t feature_width = 16;
@@ -50,6 +51,8 @@ struct SyntheticSettings {
       query_truth);
     f(SettingInfo{"text-truth", "chance that a word of an item is its topic's, else a common one", 0, 1, {}},
       text_truth);
+    f(SettingInfo{"attribute-truth", "chance that an item's category and brand are its topic's, else any topic's", 0, 1, {}},
+      attribute_truth);
     f(SettingInfo{"old-share", "share of the items that occur only in the first third of the time", 0, 0.9, {}},
       old_share);
     f(SettingInfo{"old-vanish", "0: those items stay; they are old by name only", 0, 1, {}}, old_vanish);
