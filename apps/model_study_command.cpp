@@ -48,13 +48,13 @@ std::vector<int64_t> seeds_of(const StudyArguments& a) {
 
 // Runs the jobs under one progress display for all of them.
 std::vector<Outcome> run_shown(const StudyArguments& a, const std::vector<Job>& jobs) {
-  Progress progress(a.name, "jobs");
+  Progress progress(a.name, "% of a run");
   return run_jobs(jobs, a.sources.folder + "/runs", [&](int64_t done, int64_t total, const std::string& job) {
     if (interrupted()) {
       progress.note(fmt::format("interrupted; the same command goes on from here"));
       throw Interrupted{};
     }
-    progress.update(done, total, done / (total / std::ssize(jobs)), job);
+    progress.update(done, total, done, job);
   });
 }
 

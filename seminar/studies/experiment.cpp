@@ -18,14 +18,14 @@ namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int64_t job_units = 1000;  // of progress
+constexpr int64_t job_units = 100;  // of progress
 constexpr uint64_t max_outcome = uint64_t{1} << 28;
 constexpr std::chrono::seconds other_process{1};  // between looks at what another process is at
 
 std::string file_name(const Job& job) {
   std::string name = fmt::format("{} {} {:g} seed {}", job.set, job.experiment->name, job.experiment->x, job.seed);
   for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_') c = '-';
+    if (static_cast<unsigned char>(c) < 0x80 && std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.') c = '-';
   return name;
 }
 

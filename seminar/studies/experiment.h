@@ -38,7 +38,7 @@ struct Job {
   int64_t seed;
 };
 
-/// Told the share of all jobs that is done, in thousandths of a job, and the job at hand; may throw to stop.
+/// Told the share of all jobs that is done, in per cent of a job, and the job at hand; may throw to stop.
 using JobProgress = std::function<void(int64_t done, int64_t total, const std::string& job)>;
 
 /// Runs the jobs, except those that `dir` holds already with the same settings and data, and returns the outcomes in

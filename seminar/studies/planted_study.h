@@ -25,8 +25,8 @@ struct PlantedEffect {
 /// Names of the effects.
 std::vector<std::string> planted_effects();
 /// The effect with and without being planted:
-///   old-items  items that occur in old behaviours only, and whose id is all there is to know, are scored better by the
-///              GSU after pretraining on all actions, in comparison with the other items. Off: they do not vanish.
+///   old-items  of items that occur in old behaviours only, and whose id is all there is to know, pretraining on all
+///              actions teaches the topic, more than it does of other items. Off: they do not vanish.
 ///   queries    behaviours' queries tell what was meant, and a model that reads them ranks better in search. Off:
 ///              queries are about any topic.
 ///   lambda     with more searches the best λ is larger. Off: as many searches in both sets.
