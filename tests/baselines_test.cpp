@@ -388,8 +388,9 @@ TEST_SUITE("baselines: what is kept") {
       RunSettings run = small_run();
       run.k = k;
       const Batch batch = small_batch(tiny.data, run);
-      for (const auto& [kind, form] : baselines()) {
-        if (form == "authors") continue;
+      for (const KindAndForm& which : baselines()) {
+        const std::string& kind = which.kind;
+        if (which.form == "authors") continue;
         CAPTURE(kind);
         const auto retrieved = small_model(kind, tiny.data, small_settings())->retrieve(tiny.data, batch, run);
         CHECK(retrieved.has_value() == (kind != "sdim" && kind != "sasrec"));
@@ -478,7 +479,7 @@ TEST_SUITE("baselines: formulas") {
     const auto model = small_model("sasrec", tiny.data, s);
     const Target target{7, 9};
     Batch batch = make_batch(tiny.data, std::span(&target, 1), {run.history, 4, 1.0}, Rng(2));
-    const auto scores = [&](std::vector<int32_t> order) {
+    const auto scores = [&](const std::vector<int32_t>& order) {
       std::vector<int32_t> items, queries;
       for (const int32_t l : order) {
         items.push_back(batch.history.item[l]);
