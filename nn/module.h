@@ -65,7 +65,7 @@ template <class Wanted, class Member>
 void collect(const std::string& path, const Member& member, Params& out) {
   if constexpr (std::is_same_v<Member, Param> || std::is_same_v<Member, Frozen>) {
     if constexpr (!std::is_same_v<Member, Wanted>) return;
-    const Var var = member;
+    const Var& var = member;
     if (var.node()) var.node()->name = path;
     out.push_back({path, var});
   } else if constexpr (is_vector<Member>::value) {

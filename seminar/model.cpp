@@ -25,6 +25,7 @@ Var AgeEmbedding::operator()(const Var& keys, const std::vector<int32_t>& ages) 
 
 Ids age_buckets(const std::vector<int32_t>& ages, const Shape& shape, int64_t count) {
   std::vector<int32_t> buckets;
+  buckets.reserve(ages.size());
   for (const int32_t age : ages)
     buckets.push_back(
         std::min(static_cast<int32_t>(count) - 1, static_cast<int32_t>(2 * std::log2(static_cast<double>(age)))));

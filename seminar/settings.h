@@ -82,7 +82,7 @@ struct ModelSettings {
                   0,
                   {"faithful", "authors"}},
       form);
-    f(SettingInfo{"hash-bits", "bits of the hash of eta and sdim (0: 64 and 48, eta as the authors' 16)", 0, 4096, {}},
+    f(SettingInfo{"hash-bits", "bits of the hash (0: 64 for eta, 16 in the authors' form, 48 for sdim)", 0, 4096, {}},
       hash_bits);
     f(SettingInfo{"hash-width", "bits of one of sdim's hashes that must agree", 1, 8, {}}, hash_width);
     f(SettingInfo{"blocks", "blocks of sasrec's Transformer", 1, 48, {}}, blocks);

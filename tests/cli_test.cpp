@@ -275,6 +275,10 @@ TEST_SUITE("cli") {
               .out.find("30 users") != std::string::npos);
     const std::string model = folder / "model.safetensors";
     CHECK(run(fmt::format("train --model mean_pool --data {} --out {} {}", data, model, small)).code == 0);
+    check_refused(fmt::format("train --model magic --data {} --out {}", data, model),
+                  "--model: must be one of seminar, psu, mean_pool, din,");
+    check_refused(fmt::format("train --model din --form authors --data {} --out {}", data, model),
+                  "--form authors: din has no such form");
     CHECK(run(fmt::format("eval --data {} --model {} --exposures", data, model)).out.find("120 shown") !=
           std::string::npos);
     const Output popular = run(fmt::format("eval --data {} --model popularity --exposures --json -", data));

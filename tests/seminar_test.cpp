@@ -7,43 +7,10 @@
 #include <map>
 #include <set>
 
-#include "seminar/baselines/mean_pool.h"
-#include "seminar/model_file.h"
 #include "seminar/seminar_model.h"
-#include "seminar/trainer.h"
-#include "tensor/parallel.h"
-#include "tests/tiny_data.h"
+#include "tests/model_checks.h"
 
 using namespace seminar;
-
-namespace {
-
-constexpr double tolerance = sizeof(real) == 8 ? 1e-10 : 2e-4;
-
-void check_close(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  const auto va = a.to_vector(), vb = b.to_vector();
-  for (std::size_t i = 0; i < va.size(); ++i)
-    REQUIRE(std::abs(va[i] - vb[i]) <= tolerance * std::max<double>(1, std::abs(vb[i])));
-}
-
-// All training targets, in one batch.
-std::vector<Target> all_targets(const Dataset& data) { return EpochTargets(data, 0, 1000, 1000, Rng(1))(0); }
-
-Batch small_batch(const Dataset& data, const RunSettings& run) {
-  return make_batch(data, all_targets(data), {run.history, run.negatives, run.hide_query}, Rng(2));
-}
-
-Tensor randn(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return Tensor::normal(shape, rng);
-}
-
-std::unique_ptr<Model> small_model(const char* kind, const Dataset& data, const ModelSettings& s) {
-  return make_model(kind, s, data, Rng(3));
-}
-
-}  // namespace
 
 TEST_SUITE("seminar") {
   TEST_CASE("decomposed attention scores equal those of the fused vectors (paper section 2)") {
@@ -113,70 +80,23 @@ TEST_SUITE("seminar") {
 
   TEST_CASE("every parameter gets a gradient in one step") {
     const TinyData tiny;
-    for (const char* kind : {"psu", "seminar", "mean_pool"})
+    for (const char* kind : {"psu", "seminar"})
       for (const char* fusion : {"lambda", "gate"})
         for (const char* text : {"transformer", "bag"}) {
           CAPTURE(kind);
           CAPTURE(fusion);
           CAPTURE(text);
-          const auto model = small_model(kind, tiny.data, small_settings(fusion, text));
-          const RunSettings run = small_run();
-          backward(model->loss(tiny.data, small_batch(tiny.data, run), run, {true, 0.1, Rng(4)}, nullptr));
-          for (const NamedParam& p : model->params()) {
-            CAPTURE(p.name);
-            double size = 0;
-            const Node& node = *p.var.node().get();
-            if (node.grad.defined())
-              for (real g : node.grad.to_vector()) size += std::abs(g);
-            for (const RowGradient& rows : node.row_grads)
-              for (real g : rows.rows.to_vector()) size += std::abs(g);
-            CHECK(size > 0);
-            CHECK(std::isfinite(size));
-          }
+          CHECK(without_gradient(*small_model(kind, tiny.data, small_settings(fusion, text)), tiny.data).empty());
         }
   }
 
   TEST_CASE("the gradients of the whole losses agree with differences along random directions") {
     if (sizeof(real) != 8) return;
     const TinyData tiny;
-    RunSettings run = small_run();
-    run.k = 100;  // a fixed selection, so that the loss is smooth
-    const Batch batch = small_batch(tiny.data, run);
-    for (const char* kind : {"psu", "seminar", "mean_pool"})
+    for (const char* kind : {"psu", "seminar"})
       for (const char* fusion : {"lambda", "gate"}) {
         CAPTURE(kind);
-        const auto model = small_model(kind, tiny.data, small_settings(fusion));
-        const auto loss = [&] { return model->loss(tiny.data, batch, run, {true, 0, Rng(4)}, nullptr); };
-        backward(loss());
-        for (const NamedParam& p : model->params()) {
-          CAPTURE(p.name);
-          Node& node = *p.var.node().get();
-          Tensor direction = randn(p.var.shape(), 9);
-          double slope = 0;
-          if (node.grad.defined())
-            for (int64_t i = 0; i < direction.numel(); ++i) slope += node.grad.data()[i] * direction.data()[i];
-          for (const RowGradient& rows : node.row_grads) {
-            const int64_t d = rows.rows.size(-1);
-            for (int64_t i = 0; i < rows.ids.numel(); ++i)
-              for (int64_t j = 0; j < d; ++j)
-                slope += rows.rows.data()[i * d + j] * direction.data()[rows.ids[i] * d + j];
-          }
-          const double step = 1e-6;
-          const auto moved = [&](double by) {
-            Tensor value = p.var.value();
-            const Tensor before = value.clone();
-            real* x = value.write();
-            for (int64_t i = 0; i < direction.numel(); ++i) x[i] += static_cast<real>(by * direction.data()[i]);
-            const double y = [&] {
-              const NoGrad guard;
-              return static_cast<double>(loss().value().item());
-            }();
-            std::copy_n(before.data(), before.numel(), value.write());
-            return y;
-          };
-          const double numeric = (moved(step) - moved(-step)) / (2 * step);
-          CHECK(std::abs(numeric - slope) <= 1e-6 * std::max(1.0, std::abs(slope)));
-        }
+        check_loss_gradients(*small_model(kind, tiny.data, small_settings(fusion)), tiny.data);
       }
   }
 
@@ -282,33 +202,9 @@ TEST_SUITE("seminar") {
 
   TEST_CASE("padding reaches no loss, no score and no gradient: its vectors may be anything") {
     const TinyData tiny;
-    const RunSettings run = small_run();
-    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+    for (const char* kind : {"psu", "seminar"}) {
       CAPTURE(kind);
-      const auto model = small_model(kind, tiny.data, small_settings());
-      const Batch batch = small_batch(tiny.data, run);
-      bool padded = false;
-      for (real m : batch.mask.to_vector()) padded |= m == 0;
-      REQUIRE(padded);
-      const auto loss = [&] { return model->loss(tiny.data, batch, run, Mode(), nullptr); };
-      const real before = loss().value().item();
-      const std::vector<real> scores = model->score(tiny.data, batch, run).to_vector();
-      int tables = 0;
-      for (const NamedParam& p : model->params()) {
-        if (!p.name.ends_with("item_ids.table")) continue;
-        ++tables;
-        Tensor table = p.var.value();
-        for (int64_t i = 0; i < table.size(1); ++i) table.write()[i] = 100;  // the row of the padding item
-      }
-      CHECK(tables == 1);
-      CHECK(loss().value().item() == before);
-      CHECK(model->score(tiny.data, batch, run).to_vector() == scores);
-      backward(loss());
-      for (const NamedParam& p : model->params())
-        if (p.name.ends_with("item_ids.table"))
-          for (const RowGradient& part : p.var.node()->row_grads)
-            for (int64_t i = 0; i < part.ids.numel(); ++i)
-              for (int64_t j = 0; j < part.rows.size(1) && part.ids[i] == 0; ++j) CHECK(part.rows.at({i, j}) == 0);
+      check_padding_unread(*small_model(kind, tiny.data, small_settings()), tiny.data);
     }
   }
 
@@ -366,27 +262,12 @@ TEST_SUITE("seminar") {
 
   TEST_CASE("the same seed gives the same model file byte for byte, with 1, 2 and 3 threads") {
     const TinyData tiny;
-    const int before = threads();
-    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
-      std::string first;
-      for (int n : {1, 2, 3, 1}) {
-        set_threads(n);
-        const RunSettings run = small_run();
-        const auto model = small_model(kind, tiny.data, small_settings());
-        train(*model, tiny.data, run, [](const TrainProgress&) { return true; });
-        const std::string path = tiny.folder / "model.safetensors";
-        save_model(*model, tiny.data, run, path);
-        const std::string bytes = read_file(path);
-        if (first.empty()) first = bytes;
-        CHECK(bytes == first);
-      }
-    }
-    set_threads(before);
+    for (const char* kind : {"psu", "seminar"}) check_same_bytes(kind, small_settings(), tiny);
   }
 
   TEST_CASE("training lowers the loss and can be stopped") {
     const TinyData tiny;
-    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
+    for (const char* kind : {"psu", "seminar"}) {
       RunSettings run = small_run();
       run.epochs = 30;
       run.lr = 1e-2;
@@ -408,16 +289,8 @@ TEST_SUITE("seminar") {
 
   TEST_CASE("model files: round trip with equal scores, and refusals") {
     const TinyData tiny;
-    const RunSettings run = small_run();
     const std::string path = tiny.folder / "model.safetensors";
-    for (const char* kind : {"psu", "seminar", "mean_pool"}) {
-      const auto model = small_model(kind, tiny.data, small_settings("gate"));
-      save_model(*model, tiny.data, run, path);
-      const auto again = load_model(path, tiny.data);
-      CHECK(std::string(again->kind()) == kind);
-      const Batch batch = small_batch(tiny.data, run);
-      CHECK(again->score(tiny.data, batch, run).to_vector() == model->score(tiny.data, batch, run).to_vector());
-    }
+    for (const char* kind : {"psu", "seminar"}) check_round_trip(kind, small_settings("gate"), tiny);
     const std::string bytes = read_file(path);
     for (std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{100}, bytes.size() - 1}) {
       const std::string broken = tiny.folder / "broken.safetensors";

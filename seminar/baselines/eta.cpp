@@ -7,17 +7,6 @@ constexpr int64_t default_bits = 64;
 
 }  // namespace
 
-Tensor hash_planes(int64_t bits, int64_t d, Rng rng) { return Tensor::normal({bits, d}, rng); }
-
-std::vector<int32_t> nearest_codes(std::span<const uint64_t> own, const SignCodes& codes, int64_t first,
-                                   const std::vector<int32_t>& order) {
-  std::vector<std::vector<int32_t>> by_distance(own.size() * 64 + 1);
-  for (const int32_t l : order) by_distance[hamming(own, codes.row(first + l))].push_back(l);
-  std::vector<int32_t> nearest;
-  for (const std::vector<int32_t>& equals : by_distance) nearest.insert(nearest.end(), equals.begin(), equals.end());
-  return nearest;
-}
-
 Eta::Eta(const ModelSettings& s, const Dataset&, const Rng& rng)
     : planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : default_bits, s.dim, rng.split("planes"))),
       esu(s, rng.split("esu")) {}

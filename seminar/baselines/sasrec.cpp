@@ -67,7 +67,8 @@ Ids next_items(const Dataset& data, const Batch& batch, const Tensor& mask, int6
       for (int64_t n = 0; n < count; ++n) items.push_back(negative());
     }
   }
-  return {{std::ssize(items) / (1 + count), 1 + count}, std::move(items)};
+  const Shape shape{std::ssize(items) / (1 + count), 1 + count};
+  return {shape, std::move(items)};
 }
 
 Var SasRec::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
@@ -83,7 +84,7 @@ Var SasRec::loss(const Dataset& data, const Batch& batch, const RunSettings& run
   const Var product = reshape(state, {count, 1, d}) * reshape(fusion.items(channels, items), {count, each, d});
   Tensor labels = Tensor::zeros({count, each});
   for (int64_t i = 0; i < count; ++i) labels.write()[i * each] = 1;
-  const Var loss = bce_with_logits(sum(product, -1), labels);
+  Var loss = bce_with_logits(sum(product, -1), labels);
   if (parts) parts->push_back({"next", loss.value().item()});
   return loss;
 }

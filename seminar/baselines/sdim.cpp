@@ -1,6 +1,6 @@
 #include "seminar/baselines/sdim.h"
 
-#include "seminar/baselines/eta.h"
+#include "seminar/retrieval/simhash.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {

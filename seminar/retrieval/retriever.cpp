@@ -127,7 +127,7 @@ struct RandomIndex : RetrievalIndex {
 // Signs of the rows of one table on random planes.
 struct SimHash {
   SimHash(const Tensor& rows, int64_t bits, Rng rng)
-      : planes(Tensor::normal({bits, rows.size(1)}, rng)), signs(sign_codes(rows, planes)) {}
+      : planes(hash_planes(bits, rows.size(1), rng)), signs(sign_codes(rows, planes)) {}
   // Minus the Hamming distance of every row to x [d].
   std::vector<real> scores(const Tensor& x) const {
     const SignCodes own = sign_codes(x.reshape({1, x.numel()}), planes);

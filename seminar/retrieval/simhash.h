@@ -9,6 +9,9 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// The normals of random planes: [bits, d].
+Tensor hash_planes(int64_t bits, int64_t d, Rng rng);
+
 /// The signs of many rows, packed 64 to a word.
 struct SignCodes {
   int64_t words = 0;
@@ -23,5 +26,9 @@ struct SignCodes {
 SignCodes sign_codes(const Tensor& rows, const Tensor& planes, const Tensor& bias = {});
 /// In how many bits two codes of equal size differ.
 int64_t hamming(std::span<const uint64_t> a, std::span<const uint64_t> b);
+/// Those of `order` whose codes, from row `first` on, are nearest to `own`, nearest first; of equals the one that
+/// stands first in `order`. Sorted by counting: distances are small whole numbers.
+std::vector<int32_t> nearest_codes(std::span<const uint64_t> own, const SignCodes& codes, int64_t first,
+                                   std::span<const int32_t> order);
 
 }  // namespace seminar::inline SEMINAR_PRECISION
