@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -27,7 +28,10 @@ void SettingsFlags::apply() {
       try {
         return toml::parse(read_file(config_, uint64_t{1} << 24));
       } catch (const toml::parse_error& e) {
-        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, e.description());
+        std::string what(e.description());  // may quote a line's end
+        std::replace_if(
+            what.begin(), what.end(), [](unsigned char c) { return c < 0x20; }, ' ');
+        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, what);
       }
     }();
     for (const auto& [key, node] : parsed) {
