@@ -38,6 +38,10 @@ Workshop& workshop() {
   return w;
 }
 
+void check_one_line(const Error& e) {
+  check(std::strchr(e.what(), '\n') == nullptr, "more than one line: {}", e.what());
+}
+
 // The header length of a safetensors file put right, so that a header of another length is read.
 std::string with_length(std::string file) {
   int depth = 0;
@@ -83,10 +87,6 @@ FuzzTarget by_header(const char* target, std::vector<std::string> seeds, std::fu
     plain(input);
   };
   return t;
-}
-
-void check_one_line(const Error& e) {
-  check(std::strchr(e.what(), '\n') == nullptr, "more than one line: {}", e.what());
 }
 
 // A PNG's checksums put right, so that damage reaches what stands behind them.
