@@ -1,5 +1,7 @@
 #include "seminar/model_file.h"
 
+#include <algorithm>
+
 #include "nn/checkpoint.h"
 #include "seminar/baselines/mean_pool.h"
 #include "seminar/seminar_model.h"
@@ -15,7 +17,7 @@ std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& 
   fail("model: unknown kind '{}': psu, seminar or mean_pool", kind);
 }
 
-void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
+SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunSettings& run) {
   ModelSettings settings = model.settings();
   RunSettings kept = run;
   kept.threads = 0;  // the result does not depend on it
@@ -27,7 +29,11 @@ void save_model(const Model& model, const Dataset& data, const RunSettings& run,
   file.meta("data", data.fingerprint());
   if (model.tokenizer()) file.meta("tokenizer", model.tokenizer()->text());
   add_parameters(file, model.params());
-  file.save(path);
+  return file;
+}
+
+void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
+  model_file(model, data, run).save(path);
 }
 
 std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) {
@@ -41,8 +47,9 @@ std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) 
     tokenizer = std::make_shared<Tokenizer>(Tokenizer::from_text(file.meta("tokenizer"), path + ": tokenizer"));
   std::unique_ptr<Model> model = make_model(file.meta("kind"), settings, data, Rng(0), std::move(tokenizer));
   const Params params = model->params();
-  check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path,
-        file.entries().size(), params.size());
+  const auto own = std::count_if(file.entries().begin(), file.entries().end(),
+                                 [](const auto& entry) { return !entry.first.starts_with(training_prefix); });
+  check(own == std::ssize(params), "{}: {} tensors in the file, {} in the model", path, own, params.size());
   load_parameters(file, params);
   return model;
 }

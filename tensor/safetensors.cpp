@@ -250,8 +250,9 @@ std::span<const T> SafetensorsFile::view(const std::string& name) const {
 }
 
 void SafetensorsWriter::add(const std::string& name, const Tensor& tensor) {
-  const Tensor t = tensor.contiguous();
-  add<real>(name, t.shape(), std::span<const real>(t.data(), static_cast<std::size_t>(t.numel())));
+  add_streamed<real>(name, tensor.shape(), [t = tensor.contiguous()](const Emit<real>& emit) {
+    emit(std::span(t.data(), static_cast<std::size_t>(t.numel())));
+  });
 }
 
 template <class T>

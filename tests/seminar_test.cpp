@@ -404,7 +404,7 @@ TEST_SUITE("seminar") {
         set_threads(n);
         const RunSettings run = small_run();
         const auto model = small_model(kind, tiny.data, small_settings());
-        train(*model, tiny.data, run, [](const TrainProgress&) { return true; });
+        train(*model, tiny.data, run);
         const std::string path = tiny.folder / "model.safetensors";
         save_model(*model, tiny.data, run, path);
         const std::string bytes = read_file(path);
@@ -424,15 +424,18 @@ TEST_SUITE("seminar") {
       run.dropout = 0;
       std::vector<double> losses;
       const auto model = small_model(kind, tiny.data, small_settings());
-      const TrainReport report = train(*model, tiny.data, run, [&](const TrainProgress& p) {
+      TrainOptions options;
+      options.progress = [&](const TrainProgress& p) {
         losses.push_back(p.loss[0].value);
         return true;
-      });
+      };
+      const TrainReport report = train(*model, tiny.data, run, options);
       CHECK(losses.back() < 0.8 * losses.front());
       CHECK(report.steps == std::ssize(losses));
       CHECK(report.best_epoch >= 1);
       int64_t calls = 0;
-      CHECK(train(*model, tiny.data, run, [&](const TrainProgress&) { return ++calls < 3; }).stopped);
+      options.progress = [&](const TrainProgress&) { return ++calls < 3; };
+      CHECK(train(*model, tiny.data, run, options).stopped);
       CHECK(calls == 3);
     }
   }
