@@ -53,7 +53,6 @@ class Training {
     saved_steps_ = adam_.steps();
     if (run.freeze == "text") model.freeze_text(data);
     now_.epochs = run.epochs;
-    if (!options.resume) save();
   }
 
   TrainReport run() {
@@ -135,7 +134,7 @@ class Training {
 
   [[noreturn]] void diverged(const std::string& what) const {
     fail("train: epoch {}, step {}: {}; lower --lr{}", now_.epoch, adam_.steps() + 1, what,
-         options_.checkpoint.empty()
+         saved_steps_ == 0
              ? ""
              : fmt::format("; {} holds the model after step {}, for --init", options_.checkpoint, saved_steps_));
   }

@@ -23,7 +23,7 @@ struct TrainOptions {
   std::function<bool(const TrainProgress&)> progress{};
   /// Called before every epoch and every validation: for what is derived from the parameters, such as codes.
   std::function<void()> refresh{};
-  /// File for checkpoints (training_state.h), written at the start, after every epoch and on a stop; empty: none.
+  /// File for checkpoints (training_state.h), written after every epoch and on a stop; empty: none.
   std::string checkpoint{};
   /// And between steps when the last one is this old, in s (0: after every step).
   double checkpoint_every = 300;
