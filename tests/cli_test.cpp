@@ -1,127 +1,13 @@
 // The program as its users meet it: commands, exit codes, messages, files. SEMINAR_BINARY is the program under test.
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/tiny_data.h"
+#include "tests/program.h"
 
 using namespace seminar;
 namespace fs = std::filesystem;
-
-namespace {
-
-struct Output {
-  int code;
-  std::string out, err;
-};
-
-// Runs the program with `arguments` through the shell.
-Output run(const std::string& arguments) {
-  const TemporaryFolder folder;
-  const std::string command = fmt::format("{} {} 2>'{}'", SEMINAR_BINARY, arguments, folder / "err");
-  Output result;
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::array<char, 4096> buffer;
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.err = read_file(folder / "err");
-  return result;
-}
-
-// A run of the program whose standard error is read as it comes: it cannot get far ahead of its reader.
-class Running {
- public:
-  explicit Running(const std::string& arguments) {
-    int ends[2];
-    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    ::fcntl(ends[0], F_SETPIPE_SZ, 4096);
-    const std::string command = fmt::format("exec {} {}", SEMINAR_BINARY, arguments);
-    process_ = ::fork();
-    if (process_ == 0) {
-      ::dup2(ends[1], STDERR_FILENO);
-      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    errors_ = ends[0];
-  }
-  ~Running() { ::close(errors_); }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
-  void wait_for(const std::string& text) {
-    while (read_.find(text) == std::string::npos) REQUIRE(more());
-  }
-  void send(int signal) { ::kill(process_, signal); }
-  // Its exit code, 128 + the signal that killed it.
-  int wait() {
-    while (more()) {
-    }
-    int status = 0;
-    ::waitpid(process_, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  const std::string& errors() const { return read_; }
-
- private:
-  bool more() {
-    char buffer[256];
-    const ssize_t n = ::read(errors_, buffer, sizeof buffer);
-    if (n > 0) read_.append(buffer, static_cast<std::size_t>(n));
-    return n > 0;
-  }
-  pid_t process_;
-  int errors_;
-  std::string read_;
-};
-
-// Exit code 2, nothing on standard output, one line on standard error that holds `message`.
-void check_refused(const std::string& arguments, const std::string& message) {
-  CAPTURE(arguments);
-  const Output o = run(arguments);
-  CAPTURE(o.err);
-  CHECK(o.code == 2);
-  CHECK(o.out.empty());
-  CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);
-  CHECK(o.err.find(message) != std::string::npos);
-}
-
-// A MovieLens folder of 8 users and 40 movies.
-void write_movielens(const std::string& dir) {
-  fs::create_directories(dir);
-  std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n",
-              tags = "userId,movieId,tag,timestamp\n";
-  for (int m = 1; m <= 40; ++m)
-    movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
-  for (int u = 1; u <= 8; ++u)
-    for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 7) % 40, 1000 + p);
-  tags += "1,4,funny,1003\n";
-  write_file(dir + "/movies.csv", movies);
-  write_file(dir + "/ratings.csv", ratings);
-  write_file(dir + "/tags.csv", tags);
-}
-
-const char* small =
-    "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 "
-    "--eval-negatives 20";
-
-// No file beside `path` that starts with its name and is not it.
-bool nothing_half_written(const std::string& path) {
-  for (const auto& entry : fs::directory_iterator(fs::path(path).parent_path()))
-    if (entry.path() != path && entry.path().string().starts_with(path)) return false;
-  return true;
-}
-
-}  // namespace
 
 TEST_SUITE("cli") {
   TEST_CASE("help and version") {
@@ -262,44 +148,6 @@ TEST_SUITE("cli") {
       check_refused(fmt::format("eval --data {} --model {}", data, folder / "hostile.safetensors"), "header length");
       CHECK(nothing_half_written(out));
     }
-  }
-
-  TEST_CASE("stopped by Ctrl-C, SIGTERM, a second Ctrl-C and SIGKILL, a run goes on to the same file") {
-    const TemporaryFolder folder;
-    write_movielens(folder / "src");
-    const std::string data = folder / "data", straight = folder / "straight", out = folder / "model";
-    REQUIRE(run(fmt::format("data import movielens {} --out {}", folder / "src", data)).code == 0);
-    // More epochs than notes of them fit into a pipe four times.
-    const auto train = [&](const std::string& to) {
-      std::string flags = small;
-      flags.replace(flags.find("--epochs 1"), 10, "--epochs 300");
-      flags.replace(flags.find("--batch 16"), 10, "--batch 256");
-      return fmt::format("train --model mean_pool --data {} --out {} {}", data, to, flags);
-    };
-    const Output whole = run(train(straight));
-    CAPTURE(whole.err);
-    REQUIRE(whole.code == 0);
-    check_refused(train(out) + " --resume", "model.checkpoint: cannot be opened: No such file or directory");
-    const auto stopped = [&](const std::string& more, std::initializer_list<int> signals) {
-      Running running(train(out) + more);
-      running.wait_for("  epoch ");
-      for (const int signal : signals) running.send(signal);
-      const int code = running.wait();
-      CAPTURE(running.errors());
-      CHECK(!fs::exists(out));
-      CHECK(fs::exists(out + ".checkpoint"));
-      return code;
-    };
-    CHECK(stopped("", {SIGINT}) == 130);
-    check_refused(train(out), "model.checkpoint: left by a run that was stopped: go on with --resume, or remove it");
-    check_refused(train(out) + " --resume --lr 0.5", "made with --lr '0.003', this run has 0.5");
-    CHECK(stopped(" --resume", {SIGTERM}) == 143);
-    CHECK(stopped(" --resume", {SIGINT, SIGINT}) == 130);
-    CHECK(stopped(" --resume", {SIGKILL}) == 137);
-    CHECK(run(train(out) + " --resume").code == 0);
-    CHECK(read_file(out) == read_file(straight));
-    CHECK(nothing_half_written(out));
-    check_refused(train(out) + " --checkpoint-every -1", "--checkpoint-every");
   }
 
   TEST_CASE("data: synth, info, verify, export, import again, full ranking, exposures") {
