@@ -5,9 +5,11 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -27,7 +29,10 @@ void SettingsFlags::apply() {
       try {
         return toml::parse(read_file(config_, uint64_t{1} << 24));
       } catch (const toml::parse_error& e) {
-        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, e.description());
+        std::string what(e.description());  // may quote a line's end
+        std::replace_if(
+            what.begin(), what.end(), [](unsigned char c) { return c < 0x20; }, ' ');
+        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, what);
       }
     }();
     for (const auto& [key, node] : parsed) {
@@ -102,13 +107,30 @@ extern "C" void on_signal(int number) {
   if (signal_seen != 0) _exit(128 + number);
   signal_seen = number;
 }
+
+// Ends the program in one line if a mapped file was cut short under its hands.
+extern "C" void on_bus_error(int number, siginfo_t* info, void*) {
+  const char* path = mapped_file_at(info->si_addr);
+  if (!path) {  // something else: as if there were no handler
+    std::signal(number, SIG_DFL);
+    return;
+  }
+  for (const char* part : {"seminar: ", path, ": cannot be read: it was cut short while it was in use\n"})
+    if (::write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
+  _exit(2);
+}
 }  // namespace
 
-void install_interrupt() {
+void install_signal_handlers() {
   struct sigaction action {};
   action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = on_bus_error;
+  sigaction(SIGBUS, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // the write fails with a message instead
 }
 
 bool interrupted() { return signal_seen != 0; }

@@ -58,8 +58,9 @@ class Progress {
   std::chrono::steady_clock::time_point begin_, last_;
 };
 
-/// After install_interrupt(), true once Ctrl-C or SIGTERM came; a second one ends the program at once.
-void install_interrupt();
+/// Ctrl-C and SIGTERM set interrupted(), a second one ends the program at once; a mapped file that is cut short ends it
+/// with one line and exit code 2; a file size limit becomes an Error.
+void install_signal_handlers();
 bool interrupted();
 /// 130 or 143, by the signal that came.
 int interrupt_exit_code();

@@ -34,7 +34,7 @@ std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name,
                                const Dataset& data, const RunSettings& run, int64_t passes_before,
                                const std::string& file) {
   const auto begin = std::chrono::steady_clock::now();
-  train_shown(name, *model, data, run, file);
+  train_shown(name, *model, data, run);
   save_model(*model, data, run, file);
   const RankingMetrics metrics = evaluate(*model, data, run, {});
   table.push_back({name, passes_before + run.epochs, metrics,

@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
   add_quantize_command(app);
   add_study_command(app);
   add_demo_command(app);
-  install_interrupt();
+  install_signal_handlers();
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0) fail("standard output: cannot be written");

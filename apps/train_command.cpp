@@ -12,6 +12,7 @@ namespace {
 
 struct TrainArguments {
   std::string data, out, init, model = "seminar";
+  CheckpointArguments checkpoint;
   SettingsFlags flags;
 };
 
@@ -34,10 +35,15 @@ std::unique_ptr<Model> start_model(const std::string& kind, const TrainArguments
 void run(const std::string& label, const std::string& kind, TrainArguments& a) {
   a.flags.apply();
   check_writable(a.out);
+  a.checkpoint.file = a.out + ".checkpoint";
+  check_writable(a.checkpoint.file);
+  check(a.checkpoint.resume || !file_exists(a.checkpoint.file),
+        "{}: left by a run that was stopped: go on with --resume, or remove it", a.checkpoint.file);
   const Dataset data = Dataset::open(a.data);
   const std::unique_ptr<Model> model = start_model(kind, a, data);
-  const TrainReport report = train_shown(label, *model, data, a.flags.run, a.out);
+  const TrainReport report = train_shown(label, *model, data, a.flags.run, a.checkpoint);
   save_model(*model, data, a.flags.run, a.out);
+  remove_file(a.checkpoint.file);
   fmt::print("{}: {} parameters, {} targets in {} steps, best epoch {} with validation NDCG@10 {:.4f}, written to {}\n",
              kind, count(model->params()), report.targets, report.steps, report.best_epoch, report.best_ndcg10, a.out);
 }
@@ -47,6 +53,13 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, TrainAr
   command->add_option("--data", a.data, "data set folder, from 'data import'")->required();
   command->add_option("--out", a.out, "model file to write")->required();
   command->add_option("--init", a.init, "model file to start from; its model settings hold");
+  command->add_flag("--resume", a.checkpoint.resume,
+                    "go on from OUT.checkpoint, given the same settings; the result is the same as without the stop");
+  command
+      ->add_option("--checkpoint-every", a.checkpoint.every,
+                   "seconds between checkpoints, written besides after every epoch (0: after every step)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   a.flags.add(*command, true);
   return command;
 }

@@ -16,25 +16,28 @@ void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const st
 }
 
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
-                        const std::string& save_as) {
+                        const CheckpointArguments& checkpoint) {
   Progress progress(label, "targets");
-  const TrainReport report = train(
-      model, data, run,
-      [&](const TrainProgress& p) {
-        std::string text;
-        for (const LossPart& part : p.loss)
-          text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
-        progress.update(p.step, p.steps, p.targets, text);
-        if (p.valid)
-          progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
-                                    p.valid->ndcg10, duration(progress.seconds())));
-        return !interrupted();
-      },
-      [&] { use_gsu(model, data, run, ""); });
+  TrainOptions options;
+  options.checkpoint = checkpoint.file;
+  options.checkpoint_every = checkpoint.every;
+  options.resume = checkpoint.resume;
+  options.progress = [&](const TrainProgress& p) {
+    std::string text;
+    for (const LossPart& part : p.loss)
+      text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
+    progress.update(p.step, p.steps, p.targets, text);
+    if (p.valid)
+      progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
+                                p.valid->ndcg10, duration(progress.seconds())));
+    return !interrupted();
+  };
+  if (run.gsu != "exact") options.refresh = [&] { use_gsu(model, data, run, ""); };
+  const TrainReport report = train(model, data, run, options);
   if (report.stopped) {
-    save_model(model, data, run, save_as);
-    progress.note(fmt::format("interrupted after step {}; the model so far is in {}; go on with --init {}",
-                              report.steps, save_as, save_as));
+    progress.note(checkpoint.file.empty()
+                      ? fmt::format("interrupted after step {}", report.steps)
+                      : fmt::format("interrupted after step {}; go on with --resume", report.steps));
     throw Interrupted{};
   }
   return report;

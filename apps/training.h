@@ -1,4 +1,4 @@
-// Training with progress and interruption, as the train commands and the demo do it.
+// Training with progress, interruption and checkpoints, as the train commands and the demo do it.
 #pragma once
 
 #include <string>
@@ -7,10 +7,17 @@
 
 namespace seminar {
 
-/// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C saves
-/// the model so far to `save_as` and throws Interrupted.
+/// Checkpoints as the commands take them.
+struct CheckpointArguments {
+  std::string file;     ///< empty: none
+  double every = 300;   ///< s
+  bool resume = false;  ///< go on from `file`
+};
+
+/// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C the
+/// checkpoint is written and Interrupted thrown.
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
-                        const std::string& save_as);
+                        const CheckpointArguments& checkpoint = {});
 
 /// Lets the model retrieve as run.gsu says; "pq" takes codes from the file `index`, or trains them if it is empty.
 /// Throws Error for a model without GSU.

@@ -4,6 +4,19 @@
 #include <cmath>
 
 namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+// The finite numbers called `name`, for parameter `p`.
+Tensor load_checked(const SafetensorsFile& file, const std::string& name, const NamedParam& p) {
+  Tensor value = file.tensor(name);
+  check(value.shape() == p.var.shape(), "{}: '{}': shape {} in the file, {} in the model", file.path(), name,
+        value.shape(), p.var.shape());
+  check(std::all_of(value.data(), value.data() + value.numel(), [](real x) { return std::isfinite(x); }),
+        "{}: '{}': holds NaN or infinity", file.path(), name);
+  return value;
+}
+
+}  // namespace
 
 void add_parameters(SafetensorsWriter& file, const Params& params) {
   for (const NamedParam& p : params) file.add(p.name, p.var.value());
@@ -11,15 +24,41 @@ void add_parameters(SafetensorsWriter& file, const Params& params) {
 
 void load_parameters(const SafetensorsFile& file, const Params& params) {
   for (const NamedParam& p : params) {
-    const Tensor value = file.tensor(p.name);
-    check(value.shape() == p.var.shape(), "{}: '{}': shape {} in the file, {} in the model", file.path(), p.name,
-          value.shape(), p.var.shape());
-    const real *begin = value.data(), *end = begin + value.numel();
-    check(std::all_of(begin, end, [](real x) { return std::isfinite(x); }), "{}: '{}': holds NaN or infinity",
-          file.path(), p.name);
+    const Tensor value = load_checked(file, p.name, p);
     Tensor target = p.var.value();
-    std::copy(begin, end, target.write());
+    std::copy_n(value.data(), value.numel(), target.write());
   }
+}
+
+void add_values(SafetensorsWriter& file, const std::string& prefix, const Params& params,
+                const std::vector<Tensor>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) file.add(prefix + params[i].name, values[i]);
+}
+
+std::vector<Tensor> load_values(const SafetensorsFile& file, const std::string& prefix, const Params& params) {
+  std::vector<Tensor> values;
+  for (const NamedParam& p : params) values.push_back(load_checked(file, prefix + p.name, p));
+  return values;
+}
+
+void add_optimizer(SafetensorsWriter& file, const std::string& prefix, const Params& params, const Adam& adam) {
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const auto& [m, v] = adam.moments()[i];
+    if (!m.defined()) continue;
+    file.add(prefix + "m." + params[i].name, m);
+    file.add(prefix + "v." + params[i].name, v);
+  }
+}
+
+void load_optimizer(const SafetensorsFile& file, const std::string& prefix, const Params& params, int64_t steps,
+                    Adam& adam) {
+  std::vector<Adam::Moments> moments;
+  for (const NamedParam& p : params) {
+    const std::string m = prefix + "m." + p.name, v = prefix + "v." + p.name;
+    moments.push_back(file.has(m) ? Adam::Moments{load_checked(file, m, p), load_checked(file, v, p)}
+                                  : Adam::Moments());
+  }
+  adam.restore(std::move(moments), steps);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

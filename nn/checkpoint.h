@@ -1,7 +1,7 @@
-// Parameters to and from safetensors, by name.
+// Parameters and optimizer state to and from safetensors, by name.
 #pragma once
 
-#include "nn/module.h"
+#include "nn/optim.h"
 #include "tensor/safetensors.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -11,5 +11,16 @@ void add_parameters(SafetensorsWriter& file, const Params& params);
 /// Reads every parameter in place; throws Error naming file, parameter and both shapes if one is missing, has another
 /// shape or holds NaN or infinity.
 void load_parameters(const SafetensorsFile& file, const Params& params);
+
+/// The same for tensors that belong to parameters, one each, under `prefix` and the parameter's path.
+void add_values(SafetensorsWriter& file, const std::string& prefix, const Params& params,
+                const std::vector<Tensor>& values);
+std::vector<Tensor> load_values(const SafetensorsFile& file, const std::string& prefix, const Params& params);
+
+/// Adam's moments under `prefix`, those that are defined.
+void add_optimizer(SafetensorsWriter& file, const std::string& prefix, const Params& params, const Adam& adam);
+/// Lets `adam` go on from them after `steps` steps.
+void load_optimizer(const SafetensorsFile& file, const std::string& prefix, const Params& params, int64_t steps,
+                    Adam& adam);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -47,6 +47,12 @@ Tensor dense_gradient(const Node& node) {
 Adam::Adam(Params params, const AdamOptions& options)
     : params_(std::move(params)), moments_(params_.size()), options_(options) {}
 
+void Adam::restore(std::vector<Moments> moments, int64_t steps) {
+  if (moments.size() != params_.size()) throw Bug("Adam: the moments are of other parameters");
+  moments_ = std::move(moments);
+  steps_ = steps;
+}
+
 void Adam::step() {
   ++steps_;
   const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
@@ -122,6 +128,7 @@ double clip_grad_norm(const Params& params, double max_norm) {
     if (!node.row_grads.empty()) node.row_grads = {coalesce(node.row_grads, node.shape[-1])};
     if (node.grad.defined()) total += square(node.grad);
     for (const RowGradient& part : node.row_grads) total += square(part.rows);
+    check(std::isfinite(total), "the gradient of '{}' is not finite", p.name);
   }
   const double norm = std::sqrt(total);
   if (norm <= max_norm) return norm;

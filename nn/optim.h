@@ -23,10 +23,16 @@ class Adam {
   void set_lr(double lr) { options_.lr = lr; }
   int64_t steps() const { return steps_; }
 
- private:
+  /// Running means of a parameter's gradient and its square; undefined before its first gradient.
   struct Moments {
     Tensor m, v;
   };
+  /// One per parameter, in their order: with steps() all that the next update depends on.
+  const std::vector<Moments>& moments() const { return moments_; }
+  /// Goes on from moments and steps of an earlier Adam of the same parameters.
+  void restore(std::vector<Moments> moments, int64_t steps);
+
+ private:
   Params params_;
   std::vector<Moments> moments_;
   AdamOptions options_;
@@ -48,7 +54,8 @@ class Sgd {
 
 /// Drops all gradients.
 void zero_grad(const Params& params);
-/// Scales all gradients so that their joint length is at most `max_norm`; returns the length before.
+/// Scales all gradients so that their joint length is at most `max_norm`; returns the length before. Throws Error
+/// naming the first parameter whose gradient is not finite.
 double clip_grad_norm(const Params& params, double max_norm);
 
 /// Linear warm-up over `warmup` steps, then a cosine from 1 down to 0 at `total`: the factor for step `step` (from 0).

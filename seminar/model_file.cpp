@@ -1,5 +1,7 @@
 #include "seminar/model_file.h"
 
+#include <algorithm>
+
 #include "nn/checkpoint.h"
 #include "seminar/baselines/authors.h"
 #include "seminar/baselines/din.h"
@@ -69,7 +71,7 @@ std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& 
   return (authors_form ? found.make_authors : found.make)(settings, vocabulary, data, rng);
 }
 
-void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
+SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunSettings& run) {
   ModelSettings settings = model.settings();
   RunSettings kept = run;
   kept.threads = 0;  // the result does not depend on it
@@ -82,7 +84,11 @@ void save_model(const Model& model, const Dataset& data, const RunSettings& run,
   if (model.tokenizer()) file.meta("tokenizer", model.tokenizer()->text());
   add_parameters(file, model.params());
   add_parameters(file, model.frozen());
-  file.save(path);
+  return file;
+}
+
+void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
+  model_file(model, data, run).save(path);
 }
 
 std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) {
@@ -98,8 +104,9 @@ std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) 
   Params params = model->params();
   const Params frozen = model->frozen();
   params.insert(params.end(), frozen.begin(), frozen.end());
-  check(file.entries().size() == params.size(), "{}: {} tensors in the file, {} in the model", path,
-        file.entries().size(), params.size());
+  const auto own = std::count_if(file.entries().begin(), file.entries().end(),
+                                 [](const auto& entry) { return !entry.first.starts_with(training_prefix); });
+  check(own == std::ssize(params), "{}: {} tensors in the file, {} in the model", path, own, params.size());
   load_parameters(file, params);
   return model;
 }

@@ -29,7 +29,12 @@ const ModelKind& model_kind(const std::string& name);
 std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
                                   const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer = nullptr);
 
-/// Writes the model atomically. `run` is kept for people to read.
+/// Tensors under this prefix in a model file belong to its training (training_state.h), not to the model.
+inline constexpr const char* training_prefix = "training.";
+
+/// What save_model writes, for more to be added. `run` is kept for people to read.
+SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunSettings& run);
+/// Writes the model atomically.
 void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path);
 
 /// Reads a model; throws Error if the file is damaged, of another format, or made for another data set.

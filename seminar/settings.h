@@ -101,6 +101,7 @@ struct RunSettings {
   std::string gsu = "exact";
   int64_t batch = 256;
   int64_t epochs = 2;
+  int64_t patience = 0;
   double lr = 3e-3;
   int64_t negatives = 4;
   std::string negative_queries = "shared";
@@ -136,6 +137,12 @@ struct RunSettings {
       gsu);
     f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);
     f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
+    f(SettingInfo{"patience",
+                  "epochs without a better validation NDCG@10 after which training ends (0: never)",
+                  0,
+                  10000,
+                  {}},
+      patience);
     f(SettingInfo{"lr", "Adam's learning rate", 0, 10, {}}, lr);
     f(SettingInfo{"negatives", "sampled negatives a target", 1, 1000, {}}, negatives);
     f(SettingInfo{"negative-queries",
@@ -177,8 +184,10 @@ struct RunSettings {
                   0,
                   {"none", "text"}},
       freeze);
-    f(SettingInfo{"keep", "the epoch that is kept: of the best validation NDCG@10, or the last", 0, 0, {"best", "last"}},
-      keep);
+    f(
+        SettingInfo{
+            "keep", "the epoch that is kept: of the best validation NDCG@10, or the last", 0, 0, {"best", "last"}},
+        keep);
     f(
         SettingInfo{
             "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},

@@ -1,8 +1,10 @@
-// The training loop: epochs over drawn targets, Adam, gradient clipping, a cosine schedule, the best epoch kept.
+// The training loop: epochs over drawn targets, Adam, gradient clipping, a cosine schedule, the best epoch kept,
+// checkpoints to go on from.
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "seminar/evaluate.h"
 
@@ -10,24 +12,35 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// What the loop tells after each step and, with `valid`, after each epoch.
 struct TrainProgress {
-  int64_t epoch = 0, epochs = 0, step = 0, steps = 0;  ///< from 1; steps of all epochs, estimated from the first
+  int64_t epoch = 0, epochs = 0, step = 0, steps = 0;  ///< from 1; steps of all epochs
   int64_t targets = 0;                                 ///< trained on so far
   std::vector<LossPart> loss;                          ///< of this step, total first
   std::optional<RankingMetrics> valid;
 };
 
+struct TrainOptions {
+  /// Called after every step; returns false to stop.
+  std::function<bool(const TrainProgress&)> progress{};
+  /// Called before every epoch and every validation: for what is derived from the parameters, such as codes.
+  std::function<void()> refresh{};
+  /// File for checkpoints (training_state.h), written after every epoch and on a stop; empty: none.
+  std::string checkpoint{};
+  /// And between steps when the last one is this old, in s (0: after every step).
+  double checkpoint_every = 300;
+  /// Goes on from `checkpoint`, bit for bit as if the run had not stopped; the model must be made as it was then.
+  bool resume = false;
+};
+
 struct TrainReport {
-  int64_t steps = 0, targets = 0, best_epoch = 0;
+  int64_t steps = 0, targets = 0, best_epoch = 0;  ///< since the run's beginning
   double best_ndcg10 = 0;
   bool stopped = false;  ///< the caller asked to stop
 };
 
-/// Trains `model` in place for run.epochs and leaves it with the parameters of the epoch of the best validation
-/// NDCG@10, or of the last with run.keep "last". `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite,
-/// naming epoch and step. `refresh` (may be null) is called before every epoch and every validation: for what is
-/// derived from the parameters, such as codes.
-TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
-                  const std::function<bool(const TrainProgress&)>& progress,
-                  const std::function<void()>& refresh = nullptr);
+/// Trains `model` in place for run.epochs, or until run.patience epochs brought nothing better, and leaves it with the
+/// parameters of the epoch of the best validation NDCG@10, or of the last with run.keep "last". A checkpoint stays
+/// behind: it is the caller's to remove once the model is saved. Throws Error if a loss or a gradient is not finite,
+/// naming epoch, step and the first bad tensor; the last checkpoint is from before that.
+TrainReport train(Model& model, const Dataset& data, const RunSettings& run, const TrainOptions& options = {});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,5 +1,6 @@
-// Reading and writing whole files. Every output goes to a temporary name in the same folder, is synced and then
-// renamed, so a reader finds the old file or the new one, never a part.
+// The one place that reads and writes files. Every output goes to a temporary name in the same folder, is synced and
+// then renamed, and the folder is synced: a reader finds the old file or the new one, never a part, after a crash too.
+// Calls that a signal interrupts are repeated, short reads and writes go on; anything else is an Error `path: …`.
 #pragma once
 
 #include <cstddef>
@@ -26,16 +27,21 @@ class AtomicFile {
   void commit();
 
  private:
-  void close_and_remove() noexcept;
   std::string path_, temporary_;
   int fd_ = -1;
 };
 
-/// Throws Error `path: …` unless a file could be created there: called before long work, not after it.
+/// Throws Error unless a file could be created there: called before long work, not after it. Removes the temporary
+/// files of `path` that killed processes left.
 void check_writable(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
-/// The whole file; throws Error if it cannot be read or is larger than `limit` bytes.
-std::string read_file(const std::string& path, uint64_t limit = uint64_t{1} << 40);
+/// The whole file (or pipe); throws Error if it cannot be read or is larger than `limit` bytes.
+std::string read_file(const std::string& path, uint64_t limit = uint64_t{1} << 30);
+/// Renames a file or a folder, in place of `to` if there is one, and syncs the folder it stands in.
+void rename_synced(const std::string& from, const std::string& to);
+bool file_exists(const std::string& path);
+/// Removes a file if it is there.
+void remove_file(const std::string& path);
 
 /// A file read forward, piece by piece.
 class FileReader {
@@ -59,7 +65,8 @@ class FileReader {
 /// Writes a copy, atomically as AtomicFile.
 void copy_file(const std::string& from, const std::string& to);
 
-/// A file mapped read-only. The pages are read when touched.
+/// A file mapped read-only. The pages are read when touched; touching what another program has cut off meanwhile raises
+/// SIGBUS, where mapped_file_at() tells the file.
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path);
@@ -74,5 +81,8 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// The path of the mapped file at an address, null if there is none. May be called in a signal handler.
+const char* mapped_file_at(const void* address) noexcept;
 
 }  // namespace seminar

@@ -9,6 +9,8 @@
 #include <optional>
 #include <set>
 
+#include "tensor/text.h"
+
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
@@ -17,6 +19,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr uint64_t max_header = 100'000'000;  // the format's own limit
 constexpr std::size_t max_depth = 4;
 constexpr uint64_t max_integer = uint64_t{1} << 48;
+constexpr std::size_t max_name = 1024;
 
 struct DtypeInfo {
   const char* name;
@@ -68,22 +71,22 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return wrong("binary"); }
   bool number_unsigned(number_unsigned_t v) override {
     if (depth_ != 3 || !list_) return wrong(fmt::format("{}", v));
-    check(v <= max_integer, "{}: header: number too large in '{}': {}", path_, tensor_, v);
-    check(list_->size() < static_cast<std::size_t>(Shape::max_rank), "{}: header: too many sizes in '{}'", path_,
-          tensor_);
+    if (v > max_integer) fail("{}: header: number too large in {}: {}", path_, shown(tensor_), v);
+    if (list_->size() == static_cast<std::size_t>(Shape::max_rank))
+      fail("{}: header: too many sizes in {}", path_, shown(tensor_));
     list_->push_back(v);
     return true;
   }
   bool string(string_t& s) override {
     if (depth_ == 2 && in_metadata_) {
-      check(metadata.emplace(key_, s).second, "{}: header: metadata key twice: '{}'", path_, key_);
+      metadata.emplace(key_, s);
       return true;
     }
     if (depth_ == 2 && key_ == "dtype") {
       claim().dtype = s;
       return true;
     }
-    return wrong("'" + s.substr(0, 40) + "'");
+    return wrong(shown(s));
   }
   bool start_object(std::size_t) override {
     check(++depth_ <= max_depth && !list_, "{}: header: nested too deep", path_);
@@ -111,14 +114,15 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool key(string_t& k) override {
+    if (k.size() > max_name || !printable(k)) fail("{}: header: name too long or not printable: {}", path_, shown(k));
     if (depth_ == 1) {
-      check(names_.insert(k).second, "{}: header: tensor twice: '{}'", path_, k.substr(0, 80));
+      if (!names_.insert(k).second) fail("{}: header: tensor twice: {}", path_, shown(k));
       tensor_ = k;
       return true;
     }
-    check(seen_.insert(k).second, "{}: header: key twice in '{}': '{}'", path_, tensor_, k.substr(0, 80));
-    check(in_metadata_ || k == "dtype" || k == "shape" || k == "data_offsets", "{}: header: unknown key in '{}': '{}'",
-          path_, tensor_, k.substr(0, 80));
+    if (!seen_.insert(k).second) fail("{}: header: key twice in {}: {}", path_, shown(tensor_), shown(k));
+    if (!in_metadata_ && k != "dtype" && k != "shape" && k != "data_offsets")
+      fail("{}: header: unknown key in {}: {}", path_, shown(tensor_), shown(k));
     key_ = k;
     return true;
   }
@@ -128,9 +132,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   Claim& claim() { return claims[tensor_]; }
-  bool wrong(const std::string& what) {
-    fail("{}: header: unexpected value in '{}': {}", path_, tensor_.substr(0, 80), what);
-  }
+  bool wrong(const std::string& what) { fail("{}: header: unexpected value in {}: {}", path_, shown(tensor_), what); }
 
   std::string path_, tensor_, key_;
   std::set<std::string> names_, seen_;
@@ -141,22 +143,27 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
 SafetensorsFile::Entry checked_entry(const std::string& path, const std::string& name, const Claim& claim,
                                      std::span<const std::byte> data) {
+  const std::string where = fmt::format("{}: {}", path, shown(name));
   SafetensorsFile::Entry entry;
   const auto known = std::find_if(std::begin(dtype_info), std::end(dtype_info),
                                   [&](const DtypeInfo& d) { return claim.dtype == d.name; });
-  check(known != std::end(dtype_info), "{}: '{}': dtype not supported: '{}'", path, name, claim.dtype);
+  check(known != std::end(dtype_info), "{}: dtype not supported: {}", where, shown(claim.dtype));
   check(claim.has_shape && claim.has_offsets && claim.offsets.size() == 2,
-        "{}: '{}': needs dtype, shape and two data_offsets", path, name);
+        "{}: needs dtype, shape and two data_offsets", where);
   entry.dtype = static_cast<Dtype>(known - std::begin(dtype_info));
+  // The product without zeros: strides are computed from it as well.
   uint64_t bytes = known->bytes;
+  bool none = false;
   for (uint64_t s : claim.shape) {
-    check(!__builtin_mul_overflow(bytes, s, &bytes), "{}: '{}': shape overflows", path, name);
+    none |= s == 0;
+    check(s == 0 || (!__builtin_mul_overflow(bytes, s, &bytes) && bytes <= max_integer), "{}: shape overflows", where);
     entry.shape.push_back(static_cast<int64_t>(s));
   }
+  if (none) bytes = 0;
   const uint64_t begin = claim.offsets[0], end = claim.offsets[1];
-  check(begin <= end && end <= data.size(), "{}: '{}': data_offsets outside the file: [{}, {}) of {} bytes", path, name,
-        begin, end, data.size());
-  check(end - begin == bytes, "{}: '{}': shape {} needs {} bytes, data_offsets give {}", path, name, entry.shape, bytes,
+  check(begin <= end && end <= data.size(), "{}: data_offsets outside the file: [{}, {}) of {} bytes", where, begin,
+        end, data.size());
+  check(end - begin == bytes, "{}: shape {} needs {} bytes, data_offsets give {}", where, entry.shape, bytes,
         end - begin);
   entry.bytes = data.subspan(begin, bytes);
   return entry;
@@ -243,8 +250,9 @@ std::span<const T> SafetensorsFile::view(const std::string& name) const {
 }
 
 void SafetensorsWriter::add(const std::string& name, const Tensor& tensor) {
-  const Tensor t = tensor.contiguous();
-  add<real>(name, t.shape(), std::span<const real>(t.data(), static_cast<std::size_t>(t.numel())));
+  add_streamed<real>(name, tensor.shape(), [t = tensor.contiguous()](const Emit<real>& emit) {
+    emit(std::span(t.data(), static_cast<std::size_t>(t.numel())));
+  });
 }
 
 template <class T>

@@ -56,7 +56,7 @@ class SafetensorsFile {
 class SafetensorsWriter {
  public:
   void meta(const std::string& key, const std::string& value) { metadata_[key] = value; }
-  /// Engine numbers, stored as F32 (F64 in the double build).
+  /// Engine numbers as they are when save() comes, stored as F32 (F64 in the double build).
   void add(const std::string& name, const Tensor& tensor);
   /// Plain numbers: T is uint8_t, int32_t, int64_t, float or double.
   template <class T>

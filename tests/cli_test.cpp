@@ -1,77 +1,13 @@
 // The program as its users meet it: commands, exit codes, messages, files. SEMINAR_BINARY is the program under test.
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/tiny_data.h"
+#include "tests/program.h"
 
 using namespace seminar;
 namespace fs = std::filesystem;
-
-namespace {
-
-struct Output {
-  int code;
-  std::string out, err;
-};
-
-// Runs the program with `arguments` through the shell.
-Output run(const std::string& arguments) {
-  const TemporaryFolder folder;
-  const std::string command = fmt::format("{} {} 2>'{}'", SEMINAR_BINARY, arguments, folder / "err");
-  Output result;
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::array<char, 4096> buffer;
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.err = read_file(folder / "err");
-  return result;
-}
-
-// Exit code 2, nothing on standard output, one line on standard error that holds `message`.
-void check_refused(const std::string& arguments, const std::string& message) {
-  CAPTURE(arguments);
-  const Output o = run(arguments);
-  CAPTURE(o.err);
-  CHECK(o.code == 2);
-  CHECK(o.out.empty());
-  CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);
-  CHECK(o.err.find(message) != std::string::npos);
-}
-
-// A MovieLens folder of 8 users and 40 movies.
-void write_movielens(const std::string& dir) {
-  fs::create_directories(dir);
-  std::string movies = "movieId,title,genres\n", ratings = "userId,movieId,rating,timestamp\n",
-              tags = "userId,movieId,tag,timestamp\n";
-  for (int m = 1; m <= 40; ++m)
-    movies += fmt::format("{},\"Movie {}, The ({})\",{}\n", m, m, 1960 + m, m % 2 ? "Drama|War" : "Comedy");
-  for (int u = 1; u <= 8; ++u)
-    for (int p = 0; p < 6 + u; ++p) ratings += fmt::format("{},{},4.0,{}\n", u, 1 + (u * 3 + p * 7) % 40, 1000 + p);
-  tags += "1,4,funny,1003\n";
-  write_file(dir + "/movies.csv", movies);
-  write_file(dir + "/ratings.csv", ratings);
-  write_file(dir + "/tags.csv", tags);
-}
-
-const char* small =
-    "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 "
-    "--eval-negatives 20";
-
-// No file beside `path` that starts with its name and is not it.
-bool nothing_half_written(const std::string& path) {
-  for (const auto& entry : fs::directory_iterator(fs::path(path).parent_path()))
-    if (entry.path().string().starts_with(path)) return false;
-  return true;
-}
-
-}  // namespace
 
 TEST_SUITE("cli") {
   TEST_CASE("help and version") {

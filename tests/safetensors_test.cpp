@@ -72,6 +72,28 @@ TEST_SUITE("safetensors") {
     write_file(path, file_bytes(good, four));
     CHECK(SafetensorsFile(path).entries().size() == 1);
 
+    // Names are keys, never paths; a name is one line.
+    const std::string parent = R"({"../x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+    write_file(path, file_bytes(parent, four));
+    CHECK(SafetensorsFile(path).has("../x"));
+    refused(file_bytes(R"({"a\nb":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four),
+            "name too long or not printable: 'a\\x0ab'");
+    refused(file_bytes("{\"" + std::string(1025, 'x') + "\":{}}", ""), "name too long");
+    refused(file_bytes(R"({"__metadata__":{"a\u0000":"b"}})", ""), "not printable: 'a\\x00'");
+    refused(file_bytes(x(R"("dtype":"F\n2","shape":[1],"data_offsets":[0,4])"), four), "not supported: 'F\\x0a2'");
+    refused(file_bytes("{\"\xff\":{}}", ""), "not valid JSON");
+    refused(file_bytes(" {}", ""), "does not start with '{'");
+    refused(file_bytes(R"({"__metadata__":{"a":"b","a":"c"}})", ""), "key twice in '__metadata__': 'a'");
+    refused(file_bytes(R"({"__metadata__":{},"__metadata__":{}})", ""), "tensor twice: '__metadata__'");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[1e400],"data_offsets":[0,4])"), four), "header: ");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4])"), four),
+            "unexpected value in 'x': 18446744073709551616");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[[1]],"data_offsets":[0,4])"), four), "unexpected value in 'x'");
+    // No number, but strides that would overflow.
+    refused(file_bytes(x(R"("dtype":"F32","shape":[0,281474976710656,281474976710656],"data_offsets":[0,0])"), ""),
+            "shape overflows");
+    refused(file_bytes(x(R"("dtype":"F32","shape":[281474976710656,0],"data_offsets":[0,0])"), ""), "shape overflows");
+
     refused("", "0 bytes");
     refused(file_bytes(good, four, 1000), "header length 1000 does not fit a file");
     refused(file_bytes(good, four, INT64_MAX), "does not fit a file");
@@ -114,6 +136,20 @@ TEST_SUITE("safetensors") {
     refused(file_bytes(R"({"__metadata__":{"a":1}})", ""), "unexpected value in '__metadata__': 1");
     refused(file_bytes("{\"x\":" + std::string(100000, '['), ""), "header: ");
     refused(file_bytes("{\"x\":" + std::string(100000, '{'), ""), "header: ");
+  }
+
+  TEST_CASE("numbers off their alignment are copied, never looked at in place") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "odd.safetensors", eight("\0\0\0\0\0\0\0\x40", 8);
+    const auto header = [](const char* dtype) {
+      return fmt::format(
+          R"({{"a":{{"dtype":"U8","shape":[1],"data_offsets":[0,1]}},"x":{{"dtype":"{}","shape":[1],"data_offsets":[1,9]}}}})",
+          dtype);
+    };
+    write_file(path, file_bytes(header("F64"), "\1" + eight));
+    CHECK(SafetensorsFile(path).tensor("x").item() == 2);
+    write_file(path, file_bytes(header("I64"), "\1" + eight));
+    CHECK_THROWS_WITH_AS(SafetensorsFile(path).view<int64_t>("x"), doctest::Contains("'x': data not aligned"), Error);
   }
 
   TEST_CASE("writing fails whole: no folder, a folder in the way, nothing committed") {

@@ -274,15 +274,18 @@ TEST_SUITE("seminar") {
       run.dropout = 0;
       std::vector<double> losses;
       const auto model = small_model(kind, tiny.data, small_settings());
-      const TrainReport report = train(*model, tiny.data, run, [&](const TrainProgress& p) {
+      TrainOptions options;
+      options.progress = [&](const TrainProgress& p) {
         losses.push_back(p.loss[0].value);
         return true;
-      });
+      };
+      const TrainReport report = train(*model, tiny.data, run, options);
       CHECK(losses.back() < 0.8 * losses.front());
       CHECK(report.steps == std::ssize(losses));
       CHECK(report.best_epoch >= 1);
       int64_t calls = 0;
-      CHECK(train(*model, tiny.data, run, [&](const TrainProgress&) { return ++calls < 3; }).stopped);
+      options.progress = [&](const TrainProgress&) { return ++calls < 3; };
+      CHECK(train(*model, tiny.data, run, options).stopped);
       CHECK(calls == 3);
     }
   }

@@ -117,8 +117,9 @@ class ClipReader {
       const bool reshaped = p.name == "image.patch.weight" || p.name == "image.class_token" || p.name == "log_scale";
       check(source.shape() == target.shape() || (reshaped && source.numel() == target.numel()),
             "{}: '{}': shape {}, {} is needed", file_.path(), in_file(p.name), stored, target.shape());
-      for (int64_t i = 0; i < source.numel(); ++i)
-        check(std::isfinite(source.data()[i]), "{}: '{}': number {} is not finite", file_.path(), in_file(p.name), i);
+      const real *begin = source.data(), *end = begin + source.numel(),
+                 *bad = std::find_if(begin, end, [](real x) { return !std::isfinite(x); });
+      check(bad == end, "{}: '{}': number {} is not finite", file_.path(), in_file(p.name), bad - begin);
       std::copy_n(source.data(), source.numel(), target.write());
     }
   }

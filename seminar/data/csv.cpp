@@ -41,10 +41,13 @@ CsvReader::CsvReader(const std::string& path, std::vector<std::string> columns, 
   check(read_record(), "{}:1: no header", path);
   width_ = ends_.size();
   const auto name_of = [&](std::size_t i) { return raw_field(i).substr(0, raw_field(i).find(':')); };
-  if (names_.empty())
-    for (std::size_t i = 0; i < width_; ++i) names_.emplace_back(name_of(i));
+  const bool all = names_.empty();
+  for (std::size_t i = 0; all && i < width_; ++i) {
+    if (!printable(name_of(i))) fail("{}:1: column name not printable: {}", path, shown(name_of(i)));
+    names_.emplace_back(name_of(i));
+  }
   for (std::string& name : names_) {
-    const bool optional = name.ends_with('?');
+    const bool optional = !all && name.ends_with('?');
     if (optional) name.pop_back();
     columns_.push_back(missing);
     for (std::size_t i = 0; i < width_; ++i) {

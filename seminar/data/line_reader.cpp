@@ -1,33 +1,19 @@
 #include "seminar/data/line_reader.h"
 
-#include <sys/stat.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
+#include <new>
+
+#include "tensor/file.h"
 
 namespace seminar {
 namespace {
 
-constexpr int max_shown = 60;
 constexpr int64_t progress_every = 8192;  // lines
-
-// Bytes of the UTF-8 character at the start of `text` (not empty), 0 if malformed (Unicode 15, table 3-7).
-std::size_t character_size(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned c = byte(0);
-  if (c < 0x80) return 1;
-  if (c >= 0xc2 && c <= 0xdf) return follows(1) ? 2 : 0;
-  if (c >= 0xe0 && c <= 0xef) return follows(1, c == 0xe0 ? 0xa0 : 0x80, c == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
-  if (c >= 0xf0 && c <= 0xf4)
-    return follows(1, c == 0xf0 ? 0x90 : 0x80, c == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
-  return 0;
-}
+constexpr unsigned char gzip_magic[] = {0x1f, 0x8b};
 
 std::string from_latin1(std::string_view text) {
   std::string out;
@@ -45,71 +31,79 @@ std::string from_latin1(std::string_view text) {
 
 }  // namespace
 
-bool valid_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t size = character_size(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
-std::string shown(std::string_view value) {
-  std::string out = "'";
-  for (int characters = 0; !value.empty(); ++characters) {
-    if (characters == max_shown) return out + "...'";
-    const unsigned char c = static_cast<unsigned char>(value[0]);
-    const std::size_t size = character_size(value);
-    // C1 controls (U+0080 to U+009F) steer terminals just as the ASCII ones do.
-    const bool c1 = size == 2 && c == 0xc2 && static_cast<unsigned char>(value[1]) < 0xa0;
-    if (size == 0 || c < 0x20 || c == 0x7f || c1) {
-      out += fmt::format("\\x{:02x}", c1 ? static_cast<unsigned char>(value[1]) : c);
-    } else {
-      out += value.substr(0, size);
-    }
-    value.remove_prefix(std::max<std::size_t>(size, 1));
-  }
-  return out + "'";
-}
-
+// The file's text, unpacked if it is gzip.
 struct LineReader::Stream {
-  gzFile file = nullptr;
-  double size = 0;  // of the file as it is on disk
-  std::array<char, 1 << 16> buffer{};
-  const char *at = nullptr, *end = nullptr;
+  explicit Stream(const std::string& path) : file(path) {}
   ~Stream() {
-    if (file) gzclose_r(file);
+    if (packed) inflateEnd(&zlib);
   }
+  void refill();
+  const char* unpack();
+
+  FileReader file;
+  double done = 0;  // bytes of the file as it is on disk
+  bool packed = false, in_member = true;
+  z_stream zlib{};
+  std::array<std::byte, 1 << 16> input{};
+  std::size_t input_size = 0;
+  std::array<char, 1 << 16> text{};
+  const char *at = nullptr, *end = nullptr;
 };
+
+void LineReader::Stream::refill() {
+  input_size = file.read(input);
+  done += static_cast<double>(input_size);
+  zlib.next_in = reinterpret_cast<Bytef*>(input.data());
+  zlib.avail_in = static_cast<uInt>(input_size);
+}
+
+// Fills `text` from one gzip member after the other, nothing at the end; returns what is wrong with them, or null.
+// Whatever follows a member and is none is left out, as gzip does.
+const char* LineReader::Stream::unpack() {
+  zlib.next_out = reinterpret_cast<Bytef*>(text.data());
+  zlib.avail_out = static_cast<uInt>(text.size());
+  while (zlib.avail_out == text.size()) {
+    if (zlib.avail_in == 0) refill();
+    if (!in_member) {
+      if (zlib.avail_in == 0 || *zlib.next_in != gzip_magic[0]) break;
+      inflateReset(&zlib);
+      in_member = true;
+    }
+    if (zlib.avail_in == 0) return "the gzip stream is cut short";
+    const int code = inflate(&zlib, Z_NO_FLUSH);
+    if (code != Z_OK && code != Z_STREAM_END) return zlib.msg ? zlib.msg : zError(code);
+    in_member = code == Z_OK;
+  }
+  at = text.data();
+  end = at + (text.size() - zlib.avail_out);
+  return nullptr;
+}
 
 LineReader::LineReader(const std::string& path, ReadPolicy& policy) : LineReader(path, policy, Options()) {}
 
 LineReader::LineReader(const std::string& path, ReadPolicy& policy, Options options)
-    : path_(path), policy_(policy), options_(options), stream_(std::make_unique<Stream>()) {
-  struct stat st {};
-  check(::stat(path.c_str(), &st) == 0, "{}: cannot be opened: {}", path, errno_text(errno));
-  check(!S_ISDIR(st.st_mode), "{}: cannot be read: it is a folder", path);
-  stream_->file = gzopen(path.c_str(), "rb");
-  check(stream_->file, "{}: cannot be opened: {}", path, errno_text(errno));
-  stream_->size = static_cast<double>(st.st_size);
+    : path_(path), policy_(policy), options_(options), stream_(std::make_unique<Stream>(path)) {
+  Stream& s = *stream_;
+  s.refill();
+  s.packed = s.input_size >= 2 && std::memcmp(s.input.data(), gzip_magic, 2) == 0;
+  if (s.packed && inflateInit2(&s.zlib, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
   check(fill(), "{}:1: empty file: 0 bytes", path);
-  if (std::string_view(stream_->at, stream_->end).starts_with("\xef\xbb\xbf")) stream_->at += 3;
+  if (std::string_view(s.at, s.end).starts_with("\xef\xbb\xbf")) s.at += 3;
 }
 
 LineReader::~LineReader() = default;
 
 bool LineReader::fill() {
   Stream& s = *stream_;
-  const int n = gzread(s.file, s.buffer.data(), static_cast<unsigned>(s.buffer.size()));
-  int code = Z_OK;
-  const char* message = gzerror(s.file, &code);
-  check(n >= 0 && (code == Z_OK || code == Z_STREAM_END), "{}:{}: cannot be read: {}", path_, number_ + 1,
-        code == Z_ERRNO       ? errno_text(errno)
-        : code == Z_BUF_ERROR ? "the gzip stream is cut short"
-                              : message);
-  s.at = s.buffer.data();
-  s.end = s.at + n;
-  return n > 0;
+  if (s.packed) {
+    const char* problem = s.unpack();
+    check(!problem, "{}:{}: cannot be read: {}", path_, number_ + 1, problem ? problem : "");
+  } else {
+    if (s.at) s.refill();
+    s.at = reinterpret_cast<const char*>(s.input.data());
+    s.end = s.at + s.input_size;
+  }
+  return s.at != s.end;
 }
 
 bool LineReader::next() {
@@ -133,7 +127,7 @@ bool LineReader::next() {
     ended = newline || !fill();
   }
   if (policy_.progress && number_ % progress_every == 0)
-    policy_.progress(path_, number_, std::min(1.0, static_cast<double>(gzoffset(s.file)) / std::max(1.0, s.size)));
+    policy_.progress(path_, number_, std::min(1.0, s.done / std::max(1.0, static_cast<double>(s.file.size()))));
   if (too_long) reject(number_, fmt::format("line longer than {} MiB", options_.max_line >> 20), line_);
   if (line_.ends_with('\r')) line_.pop_back();
   if (line_.find('\0') != std::string::npos) reject(number_, "NUL byte", line_);

@@ -8,16 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "tensor/error.h"
+#include "tensor/text.h"
 
 namespace seminar {
-
-/// `value` for an error message: in single quotes, on one line, at most 60 characters, control characters and bytes
-/// that are not UTF-8 escaped.
-std::string shown(std::string_view value);
-
-/// True if `text` is well-formed UTF-8.
-bool valid_utf8(std::string_view text);
 
 /// A row that cannot be used; the file as a whole is still readable.
 struct BadRow : Error {

@@ -1,12 +1,12 @@
 #include "seminar/data/new_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace fs = std::filesystem;
 
@@ -36,15 +36,8 @@ NewFolder::~NewFolder() {
 }
 
 void NewFolder::commit() {
-  std::error_code code;
-  fs::rename(temporary_, path_, code);
-  check(!code, "{}: cannot be created: {}", path_, code.message());
+  rename_synced(temporary_, path_);
   temporary_.clear();
-  const int parent = ::open(fs::path(path_).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (parent >= 0) {
-    ::fsync(parent);
-    ::close(parent);
-  }
 }
 
 void check_new_folder(const std::string& dir) { const NewFolder probe(dir); }

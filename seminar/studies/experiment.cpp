@@ -51,10 +51,12 @@ std::string identity(const Job& job) {
 
 TrainReport train_part(Model& model, const Dataset& data, const RunSettings& run, double begin, double share,
                        const std::function<void(double)>& progress) {
-  return train(model, data, run, [&](const TrainProgress& p) {
+  TrainOptions options;
+  options.progress = [&](const TrainProgress& p) {
     progress(begin + share * static_cast<double>(p.step) / static_cast<double>(std::max<int64_t>(1, p.steps)));
     return true;
-  });
+  };
+  return train(model, data, run, options);
 }
 
 // Trains as the experiment says; a PSU's attention, encoders and heads go over to the model.

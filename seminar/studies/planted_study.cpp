@@ -135,9 +135,12 @@ Experiment small_experiment(const std::string& name, bool quick) {
 
 PlantedEffect old_items(bool planted, bool quick) {
   SyntheticSettings data = small_data(quick);
-  data.items = 600;
+  data.items = 300;
+  data.interests = 2;
+  data.fit = 0.95;
+  data.recall = 0;
+  data.drift = 0.03;
   data.old_share = 0.4;
-  data.drift = 0.05;
   data.old_vanish = planted ? 1 : 0;
   data.text_truth = data.attribute_truth = 0;  // the id is all there is
   data.search_share = 0;
