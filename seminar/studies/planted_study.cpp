@@ -135,7 +135,8 @@ Experiment small_experiment(const std::string& name, bool quick) {
 
 PlantedEffect old_items(bool planted, bool quick) {
   SyntheticSettings data = small_data(quick);
-  data.items = 300;
+  data.items = 1500;
+  data.popularity = 0.2;
   data.interests = 2;
   data.fit = 0.95;
   data.recall = 0;
