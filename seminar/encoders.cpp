@@ -46,8 +46,8 @@ FeatureScale feature_scale(const Dataset& data, const std::string& channel) {
   for (int32_t item = 1; item <= data.items(); ++item) {
     const auto x = data.feature(channel, item);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      check(std::isfinite(x[i]), "data set: '{}' of item {}: number {} is not finite", channel,
-            data.original_item(item), i);
+      check(std::isfinite(x[i]), "{}: '{}' of item {}: number {} is {}", data.feature_file(), channel,
+            data.original_item(item), i, x[i]);
       sum[i] += x[i];
       square[i] += static_cast<double>(x[i]) * x[i];
     }

@@ -332,6 +332,8 @@ std::span<const float> Dataset::feature(const std::string& channel, int32_t item
   return table_row<float>(features_file, channel, item);
 }
 
+std::string Dataset::feature_file() const { return dir_ + "/" + features_file; }
+
 std::span<const int32_t> Dataset::truth(const std::string& name) const {
   const SafetensorsFile* file = optional_file(truth_file);
   check(file, "{}: has no {}: only generated data know their truth", dir_, truth_file);

@@ -117,6 +117,8 @@ class Dataset {
   /// Width of the channel's vectors that were made elsewhere (0: none), and an item's, empty if it has none.
   int64_t feature_width(const std::string& channel) const;
   std::span<const float> feature(const std::string& channel, int32_t item) const;
+  /// Path of the file that holds them, for messages.
+  std::string feature_file() const;
   /// A column of truth.safetensors; throws Error if there is none of that name.
   std::span<const int32_t> truth(const std::string& name) const;
 
