@@ -33,19 +33,23 @@ std::string marker(std::size_t line, double x, double y) {
       x, y, colours[line % std::size(colours)], y + 3, static_cast<char>('a' + line % 26));
 }
 
+std::string svg_head(double width, double height, const std::string& title) {
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\">\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"{:.0f}\" y=\"28\" font-size=\"16\">{}</text>\n",
+      width, height, left, escaped(title));
+}
+
 }  // namespace
 
 std::string line_charts(const std::string& title, const std::string& x_label, const std::string& y_label,
-                        const std::vector<ChartPanel>& panels) {
+                        const std::vector<ChartPanel>& panels, double high) {
   const std::size_t rows = (panels.size() + in_row - 1) / in_row, lines = panels.empty() ? 0 : panels[0].lines.size();
   const double chart_height = top + static_cast<double>(rows) * (panel_height + gap),
                width =
                    left + static_cast<double>(std::clamp<std::size_t>(panels.size(), 2, in_row)) * (panel_width + gap),
                height = chart_height + static_cast<double>(lines) * legend_row + 20;
-  std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\">\n"
-      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"{:.0f}\" y=\"28\" font-size=\"16\">{}</text>\n",
-      width, height, left, escaped(title));
+  std::string svg = svg_head(width, height, title);
   for (std::size_t p = 0; p < panels.size(); ++p) {
     const ChartPanel& panel = panels[p];
     const std::size_t row = p / in_row;
@@ -56,14 +60,14 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
              (panel_width - 40) * static_cast<double>(i) /
                  static_cast<double>(std::max<std::size_t>(1, panel.x.size() - 1));
     };
-    const auto y_at = [&](double v) { return y0 + panel_height * (1 - std::clamp(v, 0.0, 1.0)); };
+    const auto y_at = [&](double v) { return y0 + panel_height * (1 - std::clamp(v / high, 0.0, 1.0)); };
     svg +=
         fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", x0, y0 - 8, escaped(panel.title));
     for (int tick = 0; tick <= 5; ++tick) {
-      const double v = tick / 5.0;
+      const double v = high * tick / 5;
       svg += fmt::format(
           "<line x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/><text x=\"{3:.1f}\" "
-          "y=\"{4:.1f}\" font-size=\"10\" text-anchor=\"end\">{5:.1f}</text>\n",
+          "y=\"{4:.1f}\" font-size=\"10\" text-anchor=\"end\">{5:.2g}</text>\n",
           x0, x0 + panel_width, y_at(v), x0 - 4, y_at(v) + 3, v);
     }
     for (std::size_t i = 0; i < panel.x.size(); ++i)
@@ -91,6 +95,36 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
     svg += marker(line, left + 6, y);
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", left + 20, y + 4,
                        escaped(panels[0].lines[line].name));
+  }
+  return svg + "</svg>\n";
+}
+
+std::string interval_charts(const std::string& title, const std::string& x_label,
+                            const std::vector<IntervalPanel>& panels) {
+  constexpr double names = 220, chart = 460, row_height = 22;
+  double most = 1e-9, height = top;
+  for (const IntervalPanel& panel : panels) {
+    height += row_height * static_cast<double>(panel.rows.size() + 2) + gap / 2;
+    for (const ChartInterval& r : panel.rows) most = std::max({most, r.mean, r.high});
+  }
+  std::string svg = svg_head(names + chart + 80, height, title);
+  const auto x_at = [&](double v) { return names + chart * std::max(0.0, v) / most; };
+  double y = top;
+  for (const IntervalPanel& panel : panels) {
+    svg += fmt::format("<text x=\"10\" y=\"{:.1f}\" font-size=\"13\">{}</text>\n", y, escaped(panel.title));
+    for (const ChartInterval& r : panel.rows) {
+      y += row_height;
+      svg += fmt::format(
+          "<text x=\"{0:.1f}\" y=\"{1:.1f}\" font-size=\"12\" text-anchor=\"end\">{2}</text><line x1=\"{3:.1f}\" "
+          "x2=\"{4:.1f}\" y1=\"{5:.1f}\" y2=\"{5:.1f}\" stroke=\"{6}\" stroke-width=\"2\"/><circle cx=\"{7:.1f}\" "
+          "cy=\"{5:.1f}\" r=\"4\" fill=\"{6}\"/><text x=\"{8:.1f}\" y=\"{1:.1f}\" font-size=\"11\">{9:.4f}</text>\n",
+          names - 10, y + 4, escaped(r.name), x_at(r.low), x_at(r.high), y, colours[0], x_at(r.mean), x_at(r.high) + 8,
+          r.mean);
+    }
+    y += row_height;
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\">{}, from 0</text>\n", names, y + 4,
+                       escaped(x_label));
+    y += row_height + gap / 2;
   }
   return svg + "</svg>\n";
 }

@@ -69,12 +69,16 @@ std::string duration(double seconds);
 
 // The subcommands, one file each.
 void add_data_command(CLI::App& app);
+void add_leakage_command(CLI::App& data);  ///< of the command data
 void add_train_commands(CLI::App& app);
 void add_clip_commands(CLI::App& app);
 void add_eval_command(CLI::App& app);
+void add_compare_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_quantize_command(CLI::App& app);
 void add_study_command(CLI::App& app);
+/// The studies that train models, as subcommands of `study`.
+void add_model_studies(CLI::App& study);
 void add_demo_command(CLI::App& app);
 
 /// Thrown by a command that was interrupted and has saved its work.

@@ -215,6 +215,8 @@ void add_data_command(CLI::App& app) {
   info->add_flag("--verify", show->verify, "read everything and compare with the checksums");
   info->add_flag("--json", show->json, "as JSON");
   info->callback([show] { run_info(*show); });
+
+  add_leakage_command(*data);
 }
 
 }  // namespace seminar

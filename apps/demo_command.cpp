@@ -93,7 +93,7 @@ void run(DemoArguments& a) {
   pretrain.epochs = a.pretrain_epochs;
   all_passes.epochs = a.flags.run.epochs + a.pretrain_epochs;
   std::vector<Row> table;
-  table.push_back({"popularity", 0, evaluate_popularity(data, a.flags.run, {}), 0});
+  table.push_back({"popularity", 0, ranking_metrics(rank_users(Popularity(data, 1), data, a.flags.run, {})), 0});
   add_row(table, "mean pooling", make_model("mean_pool", a.flags.model, data, init), data, all_passes, 0,
           a.work + "/mean_pool.safetensors");
   add_row(table, "SEMINAR without pretraining", make_model("seminar", a.flags.model, data, init), data, all_passes, 0,

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_train_commands(app);
   add_clip_commands(app);
   add_eval_command(app);
+  add_compare_command(app);
   add_inspect_command(app);
   add_quantize_command(app);
   add_study_command(app);

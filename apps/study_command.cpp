@@ -157,6 +157,7 @@ void run_table4(Table4Arguments& a) {
 void add_study_command(CLI::App& app) {
   CLI::App* study = app.add_subcommand("study", "Repeat the paper's experiments");
   study->require_subcommand(1);
+  add_model_studies(*study);
   const auto figure2 = std::make_shared<Figure2Arguments>();
   CLI::App* drawn = study->add_subcommand("figure2", "Recall of PQ and its rivals on i.i.d. vectors");
   add_common(*drawn, figure2->settings, figure2->out, figure2->quick);

@@ -32,10 +32,11 @@ Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Va
   return target_values(softmax(target_scores(q, keys, wq, wk), mask), keys, wv, wo);
 }
 
-TargetAttention::TargetAttention(int64_t width, int64_t heads, Rng rng)
+TargetAttention::TargetAttention(int64_t width, int64_t heads, Rng rng, bool frozen_projections)
     : wq(fan_in_normal({heads, width, width}, width, rng.split("wq"))),
       wk(fan_in_normal({heads, width, width}, width, rng.split("wk"))),
       wv(fan_in_normal({heads, width, width}, width, rng.split("wv"))),
-      wo(fan_in_normal({heads * width, width}, heads * width, rng.split("wo"))) {}
+      wo(fan_in_normal({heads * width, width}, heads * width, rng.split("wo"))),
+      frozen(frozen_projections) {}
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -17,13 +17,18 @@ Var target_values(const Var& p, const Var& keys, const Var& wv, const Var& wo);
 Var target_attention(const Var& q, const Var& keys, const Tensor& mask, const Var& wq, const Var& wk, const Var& wv,
                      const Var& wo);
 
-/// The parameters of one target attention.
+/// The parameters of one target attention. `frozen` projections W^Q, W^K, W^V stay as they were drawn; W^O learns.
 struct TargetAttention {
   Param wq, wk, wv, wo;
-  TargetAttention(int64_t width, int64_t heads, Rng rng);
+  bool frozen;
+  TargetAttention(int64_t width, int64_t heads, Rng rng, bool frozen = false);
+  /// α [B, T * H, L] of q [B, T, d] and keys [B, L, d].
+  Var scores(const Var& q, const Var& keys) const { return target_scores(q, keys, projection(wq), projection(wk)); }
+  /// [B, T, d] of probabilities p [B, T * H, L] and keys [B, L, d].
+  Var values(const Var& p, const Var& keys) const { return target_values(p, keys, projection(wv), wo); }
   /// q [B, T, d], keys [B, L, d], mask [B, L] -> [B, T, d]
   Var operator()(const Var& q, const Var& keys, const Tensor& mask) const {
-    return target_attention(q, keys, mask, wq, wk, wv, wo);
+    return values(softmax(scores(q, keys), mask), keys);
   }
   void visit(auto&& f) const {
     f("wq", wq);
@@ -31,6 +36,9 @@ struct TargetAttention {
     f("wv", wv);
     f("wo", wo);
   }
+
+ private:
+  Var projection(const Param& w) const { return frozen ? detach(w) : w.var(); }
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION

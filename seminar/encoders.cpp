@@ -113,15 +113,18 @@ Vocabulary Vocabulary::of(const Dataset& data, const ModelSettings& s, std::shar
   for (const std::string& channel : data.feature_channels()) {
     if (channel == numeric_channel)
       v.numeric = feature_scale(data, channel);
-    else if (s.features == "all")
+    else if (s.features != "none")
       v.features.push_back(feature_scale(data, channel));
   }
+  if (s.features == "raw")
+    for (FeatureScale& f : v.features) std::fill(f.factor.begin(), f.factor.end(), 1.0f);
   return v;
 }
 
 Encoders::Encoders(const ModelSettings& s, const Vocabulary& v, Rng rng)
     : vocabulary(v),
       text_length(s.text_length),
+      unit_norms(s.norms == "unit"),
       query_transformer(s.query == "transformer"),
       words(v.words, s.dim, rng.split("words"), embedding_std),
       attributes(v.attributes, s.dim, rng.split("attributes"), embedding_std),
@@ -129,7 +132,10 @@ Encoders::Encoders(const ModelSettings& s, const Vocabulary& v, Rng rng)
       query_map(s.dim, s.dim, rng.split("query_map")),
       text_map(s.dim, s.dim, rng.split("text_map")),
       attribute_map(s.dim, s.dim, rng.split("attribute_map")),
-      empty_query(Tensor::zeros({1, s.dim})) {
+      empty_query([&] {
+        Rng stream = rng.split("empty_query");
+        return Tensor::normal({1, s.dim}, stream, unit_norms ? embedding_std : 0);  // a zero has no direction
+      }()) {
   if (s.text == "transformer") text.emplace(s.dim, s.text_heads, s.text_layers, s.text_length, rng.split("text"));
   if (v.numeric) numeric_map.emplace(std::ssize(v.numeric->shift), s.dim, rng.split("numeric_map"), false);
   for (const FeatureScale& f : v.features)
@@ -196,12 +202,12 @@ Var Encoders::encode_attributes(const Dataset& data, std::span<const int32_t> it
 Channels Encoders::operator()(const Dataset& data, std::span<const int32_t> items, std::span<const int32_t> queries,
                               const Mode& mode) const {
   Channels c;
-  c.query = encode_queries(data, queries, mode);
-  c.item = {dropout(text_map(title_vectors(data, items, mode)), mode, "text"),
-            dropout(encode_attributes(data, items), mode, "attribute")};
+  c.query = channel(encode_queries(data, queries, mode));
+  c.item = {dropout(channel(text_map(title_vectors(data, items, mode))), mode, "text"),
+            dropout(channel(encode_attributes(data, items)), mode, "attribute")};
   for (std::size_t f = 0; f < feature_maps.size(); ++f) {
     const FeatureScale& scale = vocabulary.features[f];
-    c.item.push_back(dropout(feature_maps[f](scaled_features(data, scale, items)), mode, scale.channel));
+    c.item.push_back(dropout(channel(feature_maps[f](scaled_features(data, scale, items))), mode, scale.channel));
   }
   const int64_t channels = item_channels();
   c.present = Tensor::empty({std::ssize(items), channels});

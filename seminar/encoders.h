@@ -24,7 +24,7 @@ struct Vocabulary {
   std::shared_ptr<const Tokenizer> tokenizer{};     ///< null: words are tokens
   std::vector<std::vector<int32_t>> word_tokens{};  ///< of each word, with a tokenizer
   /// One per channel of ready-made vectors: the mean square number is brought to that of a fresh embedding, the
-  /// vectors' norms keep their ratios.
+  /// vectors' norms keep their ratios. With settings.features "raw" nothing is scaled.
   std::vector<FeatureScale> features{};
   std::optional<FeatureScale> numeric{};  ///< numeric attributes, standardised over the items that have them
   /// Reads them off the data. With settings.tokens "bpe" words are cut by `tokenizer`, or by one trained on the titles
@@ -36,6 +36,7 @@ struct Vocabulary {
 struct Encoders {
   Vocabulary vocabulary;
   int64_t text_length;
+  bool unit_norms;                         ///< every channel vector is a unit vector
   bool query_transformer;                  ///< queries go through `text` as titles do, else they are bags of words
   Embedding words;                         ///< shared by titles and queries
   std::optional<TransformerEncoder> text;  ///< without it the title is a bag of words
@@ -74,6 +75,7 @@ struct Encoders {
   Var query_vectors(const Dataset& data, std::span<const int32_t> queries, const Mode& mode) const;
   Var encode_queries(const Dataset& data, std::span<const int32_t> queries, const Mode& mode) const;
   Var encode_attributes(const Dataset& data, std::span<const int32_t> items) const;
+  Var channel(const Var& x) const { return unit_norms ? normalize(x) : x; }
 
   Tensor frozen_titles_, frozen_queries_;  // [items, d] and [queries, d], once frozen
 };

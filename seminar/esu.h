@@ -9,7 +9,8 @@ struct Esu {
   AgeEmbedding age;
   TargetAttention attention;
   Esu(const ModelSettings& settings, Rng rng)
-      : age(settings), attention(settings.dim, settings.heads, rng.split("attention")) {}
+      : age(settings),
+        attention(settings.dim, settings.heads, rng.split("attention"), settings.projections == "frozen") {}
   /// x_lifelong [B, T, d] of targets [B, T, d] over the retrieved rows of history [B, L, d]; ages as in behaviour_ages.
   Var operator()(const Var& targets, const Var& history, const Retrieved& retrieved,
                  const std::vector<int32_t>& ages) const;

@@ -1,10 +1,9 @@
 #include "seminar/evaluate.h"
 
 #include <algorithm>
-#include <functional>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <unordered_set>
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -15,139 +14,243 @@ constexpr int64_t users_at_once = 64;
 constexpr int64_t full_users = 4, full_items = 512;
 constexpr int64_t exposures_at_once = 256;
 
-using Score = std::function<Tensor(const Batch&)>;
-
-bool brings_negatives(const Dataset& data, std::span<const Target> targets, int64_t count) {
-  return count > 0 && std::all_of(targets.begin(), targets.end(),
-                                  [&](const Target& t) { return std::ssize(data.negatives(t.user)) == count; });
+bool brings_negatives(const Dataset& data, const RunSettings& run, Split split) {
+  if (split != Split::test) return false;
+  const std::vector<Target> targets = held_out_targets(data, split);
+  return std::all_of(targets.begin(), targets.end(),
+                     [&](const Target& t) { return std::ssize(data.negatives(t.user)) == run.eval_negatives; });
 }
 
-RankingMetrics rank_sampled(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                            std::span<const Target> targets, const Score& score) {
+std::vector<Target> evaluated_targets(const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
+  std::vector<Target> targets = held_out_targets(data, options.split);
+  check(!targets.empty(), "evaluate: no user has a held-out action with a history before it");
+  const int64_t count = std::ssize(targets);
+  if (options.users <= 0 || options.users >= count) return targets;
+  const Permutation draw(count, Rng(static_cast<uint64_t>(run.seed)).split("users"));
+  std::vector<Target> drawn;
+  for (int64_t i = 0; i < options.users; ++i) drawn.push_back(targets[static_cast<std::size_t>(draw(i))]);
+  std::sort(drawn.begin(), drawn.end(), [](const Target& a, const Target& b) { return a.user < b.user; });
+  return drawn;
+}
+
+std::map<std::string, std::string> protocol_of(const Dataset& data, const RunSettings& run,
+                                               const EvaluationOptions& options) {
+  const std::string drawn = fmt::format("drawn with seed {}", run.seed);
+  std::string candidates = "all items the user did not have before";
+  if (run.eval_negatives > 0)
+    candidates = fmt::format("{} negatives {}", run.eval_negatives,
+                             brings_negatives(data, run, options.split) ? "of the data set" : drawn);
+  return {{"data", data.fingerprint()},
+          {"split", options.split == Split::test ? "test" : "validation"},
+          {"candidates", candidates},
+          {"query", options.show_query ? "shown" : "hidden"},
+          {"users", options.users > 0 ? fmt::format("at most {}, {}", options.users, drawn) : "all"}};
+}
+
+// How the candidates of a split are drawn, and the stream they are drawn from.
+BatchOptions candidate_options(const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
+  return {run.history, run.eval_negatives, options.show_query ? 0.0 : 1.0, false,
+          brings_negatives(data, run, options.split)};
+}
+Rng candidate_stream(const RunSettings& run, const EvaluationOptions& options) {
+  return Rng(static_cast<uint64_t>(run.seed)).split(options.split == Split::test ? "test" : "valid");
+}
+
+void rank_sampled(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+                  std::span<const Target> targets, const Scorer& scorer, UserRanks& result) {
   std::vector<real> scores;
-  const Rng rng = Rng(static_cast<uint64_t>(run.seed)).split(options.split == Split::test ? "test" : "valid");
-  const bool own = options.split == Split::test && brings_negatives(data, targets, run.eval_negatives);
-  const BatchOptions batch_options{run.history, run.eval_negatives, options.show_query ? 0.0 : 1.0, false, own};
+  const BatchOptions draw = candidate_options(data, run, options);
+  const Rng rng = candidate_stream(run, options);
   for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
-    const std::size_t count = std::min<std::size_t>(users_at_once, targets.size() - begin);
-    const Tensor s = score(make_batch(data, targets.subspan(begin, count), batch_options, rng)).contiguous();
-    scores.insert(scores.end(), s.data(), s.data() + s.numel());
+    const auto users = targets.subspan(begin, std::min<std::size_t>(users_at_once, targets.size() - begin));
+    const std::vector<real> s = scorer.score(users, draw_candidates(data, users, draw, rng));
+    scores.insert(scores.end(), s.begin(), s.end());
+    if (options.progress) options.progress(static_cast<int64_t>(begin + users.size()), std::ssize(targets));
   }
-  return ranking_metrics(scores, 1 + run.eval_negatives);
+  const std::size_t candidates = static_cast<std::size_t>(1 + run.eval_negatives);
+  result.ranks = rank_counts(scores, 1 + run.eval_negatives);
+  std::vector<uint8_t> labels(scores.size(), 0);
+  for (std::size_t first = 0; first < labels.size(); first += candidates) labels[first] = 1;
+  result.auc = auc(scores, labels);
+  if (scorer.logits()) result.calibration = calibration(scores, labels);
 }
 
-// All items compete, except those the user had before the target.
-RankingMetrics rank_all(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                        std::span<const Target> targets, const Score& score) {
-  const auto score_items = [&](std::span<const Target> users, const std::vector<int32_t>& items) {
-    std::vector<int32_t> queries;
-    for (const Target& t : users)
-      queries.insert(queries.end(), items.size() / users.size(),
-                     options.show_query ? data.user_queries(t.user)[t.position] : 0);
-    return score(make_batch(data, users, run.history, items, queries)).contiguous();
+// A target in full ranking: the score of its item, the items that do not compete with it (sorted), and what is counted.
+struct FullRow {
+  real own = 0;
+  std::vector<int32_t> left_out;
+  RankCount rank;
+};
+
+// Counts the scores of the items first, first + 1, ... against a target.
+void count_chunk(std::span<const real> scores, int32_t first, FullRow& row) {
+  const auto count = [&](real s, int64_t by) {
+    row.rank.above += by * (s > row.own);
+    row.rank.ties += by * (s == row.own);
+    row.rank.negatives += by;
   };
-  std::vector<RankCount> counts(targets.size());
+  for (const real s : scores) count(s, 1);
+  for (auto at = std::lower_bound(row.left_out.begin(), row.left_out.end(), first);
+       at != row.left_out.end() && *at - first < std::ssize(scores); ++at)
+    count(scores[static_cast<std::size_t>(*at - first)], -1);
+}
+
+void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<const Target> targets,
+              const Scorer& scorer, UserRanks& result) {
   for (std::size_t begin = 0; begin < targets.size(); begin += full_users) {
     const auto users = targets.subspan(begin, std::min<std::size_t>(full_users, targets.size() - begin));
-    std::vector<int32_t> positives;
-    std::vector<std::unordered_set<int32_t>> before;
-    for (const Target& t : users) {
-      const auto items = data.user_items(t.user).first(static_cast<std::size_t>(t.position));
-      positives.push_back(data.user_items(t.user)[t.position]);
-      before.emplace_back(items.begin(), items.end());
+    const auto query = [&](const Target& t) { return options.show_query ? data.user_queries(t.user)[t.position] : 0; };
+    const auto scored = [&](const Candidates& candidates) {
+      std::vector<real> scores = scorer.score(users, candidates);
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        check(!std::isnan(scores[i]), "metrics: a score of user {} is NaN",
+              data.original_user(users[i * users.size() / scores.size()].user));
+      return scores;
+    };
+    std::vector<FullRow> rows(users.size());
+    Candidates positives;
+    for (std::size_t u = 0; u < users.size(); ++u) {
+      const auto items = data.user_items(users[u].user).first(static_cast<std::size_t>(users[u].position) + 1);
+      positives.items.push_back(items.back());
+      positives.queries.push_back(query(users[u]));
+      std::vector<int32_t>& left_out = rows[u].left_out;
+      left_out.assign(items.begin(), items.end());
+      std::sort(left_out.begin(), left_out.end());
+      left_out.erase(std::unique(left_out.begin(), left_out.end()), left_out.end());
     }
-    const Tensor positive = score_items(users, positives);
+    const std::vector<real> own = scored(positives);
+    for (std::size_t u = 0; u < users.size(); ++u) rows[u].own = own[u];
     for (int32_t first = 1; first <= data.items(); first += full_items) {
-      std::vector<int32_t> chunk(static_cast<std::size_t>(std::min<int64_t>(full_items, data.items() + 1 - first)));
-      std::iota(chunk.begin(), chunk.end(), first);
-      std::vector<int32_t> items;
-      for (std::size_t u = 0; u < users.size(); ++u) items.insert(items.end(), chunk.begin(), chunk.end());
-      const Tensor scores = score_items(users, items);
+      const std::size_t size = static_cast<std::size_t>(std::min<int64_t>(full_items, data.items() + 1 - first));
+      Candidates chunk;
+      chunk.items.resize(users.size() * size);
+      for (std::size_t u = 0; u < users.size(); ++u) {
+        const auto at = chunk.items.begin() + static_cast<std::ptrdiff_t>(u * size);
+        std::iota(at, at + static_cast<std::ptrdiff_t>(size), first);
+        chunk.queries.insert(chunk.queries.end(), size, query(users[u]));
+      }
+      const std::vector<real> scores = scored(chunk);
       for (std::size_t u = 0; u < users.size(); ++u)
-        for (std::size_t c = 0; c < chunk.size(); ++c) {
-          if (chunk[c] == positives[u] || before[u].count(chunk[c]) != 0) continue;
-          const real s = scores.data()[u * chunk.size() + c], own = positive.data()[u];
-          check(!std::isnan(s) && !std::isnan(own), "metrics: a score of user {} is NaN",
-                data.original_user(users[u].user));
-          RankCount& count = counts[begin + u];
-          count.above += s > own;
-          count.ties += s == own;
-          ++count.negatives;
-        }
+        count_chunk(std::span(scores).subspan(u * size, size), first, rows[u]);
     }
+    for (std::size_t u = 0; u < users.size(); ++u) {
+      if (rows[u].rank.negatives == 0) continue;
+      result.users.push_back(users[u].user);
+      result.ranks.push_back(rows[u].rank);
+    }
+    if (options.progress) options.progress(static_cast<int64_t>(begin + users.size()), std::ssize(targets));
   }
-  std::erase_if(counts, [](const RankCount& c) { return c.negatives == 0; });
-  return ranking_metrics(counts);
 }
 
-RankingMetrics evaluate_scores(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                               const Score& score) {
-  const std::vector<Target> targets = held_out_targets(data, options.split);
-  check(!targets.empty(), "evaluate: no user has a held-out action with a history before it");
-  return (run.eval_negatives > 0 ? rank_sampled : rank_all)(data, run, options, targets, score);
+nlohmann::ordered_json calibration_json(const Calibration& c) {
+  return {{"log_loss", c.log_loss},
+          {"mean_prediction", c.mean_prediction},
+          {"mean_label", c.mean_label},
+          {"ratio", c.ratio()},
+          {"expected_calibration_error", c.error}};
 }
 
 }  // namespace
 
+Candidates sampled_candidates(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+                              std::span<const Target> targets) {
+  return draw_candidates(data, targets, candidate_options(data, run, options), candidate_stream(run, options));
+}
+
+UserRanks rank_users(const Scorer& scorer, const Dataset& data, const RunSettings& run,
+                     const EvaluationOptions& options) {
+  const std::vector<Target> targets = evaluated_targets(data, run, options);
+  UserRanks result;
+  result.protocol = protocol_of(data, run, options);
+  if (run.eval_negatives > 0) {
+    for (const Target& t : targets) result.users.push_back(t.user);
+    rank_sampled(data, run, options, targets, scorer, result);
+  } else {
+    rank_all(data, options, targets, scorer, result);
+  }
+  return result;
+}
+
+UserRanks rank_users(const Model& model, const Dataset& data, const RunSettings& run,
+                     const EvaluationOptions& options) {
+  return rank_users(ModelScorer(model, data, run), data, run, options);
+}
+
 RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
                         const EvaluationOptions& options) {
-  return evaluate_scores(data, run, options, [&](const Batch& batch) { return model.score(data, batch, run); });
+  return ranking_metrics(rank_users(model, data, run, options));
 }
 
-RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                                   std::optional<int64_t> leave_out) {
-  const int64_t left_out = leave_out.value_or(options.split == Split::test ? 1 : 2);
-  std::vector<real> count(static_cast<std::size_t>(data.items()) + 1, 0);
-  for (int64_t user = 0; user < data.users(); ++user) {
-    const auto items = data.user_items(user);
-    for (int64_t p = 0; p + left_out < std::ssize(items); ++p) ++count[items[p]];
-  }
-  return evaluate_scores(data, run, options, [&](const Batch& batch) {
-    Tensor scores = Tensor::empty({batch.size(), batch.candidates()});
-    real* s = scores.write();
-    for (int64_t i = 0; i < scores.numel(); ++i) s[i] = count[batch.items[batch.targets.item[i]]];
-    return scores;
-  });
-}
-
-ExposureMetrics evaluate_exposures(const Model& model, const Dataset& data, const RunSettings& run) {
+ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data) {
   check(data.has_exposures(), "evaluate: the data set has no exposures");
   std::vector<Target> rows;
-  std::vector<int32_t> items, queries, users;
+  Candidates shown;
+  std::vector<int32_t> users;
   std::vector<uint8_t> clicked;
   for (int64_t user = 0; user < data.users(); ++user) {
     const auto times = data.user_times(user);
-    const Dataset::Exposures shown = data.exposures(user);
-    for (std::size_t i = 0; i < shown.items.size(); ++i) {
-      if (shown.times[i] < times.back()) continue;
-      const auto position = std::lower_bound(times.begin(), times.end(), shown.times[i]) - times.begin();
+    const Dataset::Exposures all = data.exposures(user);
+    for (std::size_t i = 0; i < all.items.size(); ++i) {
+      if (times.empty() || all.times[i] < times.back()) continue;
+      const auto position = std::lower_bound(times.begin(), times.end(), all.times[i]) - times.begin();
       rows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(position)});
-      items.push_back(shown.items[i]);
-      queries.push_back(shown.queries[i]);
+      shown.items.push_back(all.items[i]);
+      shown.queries.push_back(all.queries[i]);
       users.push_back(static_cast<int32_t>(user));
-      clicked.push_back(shown.clicked[i]);
+      clicked.push_back(all.clicked[i]);
     }
   }
   check(!rows.empty(), "evaluate: nothing was shown at or after a test action");
   std::vector<real> scores;
   for (std::size_t begin = 0; begin < rows.size(); begin += exposures_at_once) {
-    const std::size_t count = std::min<std::size_t>(exposures_at_once, rows.size() - begin);
-    const Batch batch = make_batch(data, std::span(rows).subspan(begin, count), run.history,
-                                   std::span(items).subspan(begin, count), std::span(queries).subspan(begin, count));
-    const Tensor s = model.score(data, batch, run).contiguous();
-    scores.insert(scores.end(), s.data(), s.data() + s.numel());
+    const std::size_t end = std::min(rows.size(), begin + exposures_at_once);
+    const auto part = [&](const auto& all) { return std::span(all).subspan(begin, end - begin); };
+    const auto items = part(shown.items), queries = part(shown.queries);
+    const std::vector<real> s =
+        scorer.score(part(rows), {{items.begin(), items.end()}, {queries.begin(), queries.end()}});
+    scores.insert(scores.end(), s.begin(), s.end());
   }
-  return exposure_metrics(scores, clicked, users);
+  ExposureMetrics m = exposure_metrics(scores, clicked, users);
+  if (scorer.logits()) m.scores = calibration(scores, clicked);
+  return m;
 }
 
-std::string metrics_json(const std::string& model, const RankingMetrics& m) {
-  nlohmann::ordered_json json;
-  json["model"] = model;
-  json["users"] = m.users;
-  json["candidates"] = m.candidates;
-  json["metrics"] = {{"ndcg@1", m.ndcg1}, {"ndcg@5", m.ndcg5}, {"ndcg@10", m.ndcg10},   {"ndcg@50", m.ndcg50},
-                     {"hr@1", m.hr1},     {"hr@5", m.hr5},     {"hr@10", m.hr10},       {"hr@50", m.hr50},
-                     {"mrr", m.mrr},      {"auc", m.auc},      {"tie_rate", m.tie_rate}};
+std::vector<Interval> metric_intervals(std::span<const RankCount> ranks, Ties ties, uint64_t seed) {
+  std::vector<Interval> intervals;
+  for (const Metric& metric : user_metrics()) intervals.push_back(bootstrap(gains(metric, ranks, ties), seed));
+  return intervals;
+}
+
+std::string metrics_json(const std::string& model, const std::map<std::string, std::string>& protocol,
+                         const RankingMetrics& m, std::span<const Interval> intervals) {
+  check_identities(m);
+  nlohmann::ordered_json json{{"model", model},
+                              {"protocol", protocol},
+                              {"users", m.users},
+                              {"candidates", m.candidates},
+                              {"ties", name_of(m.ties)}};
+  for (std::size_t i = 0; i < user_metrics().size(); ++i) {
+    const Metric& metric = user_metrics()[i];
+    json["metrics"][metric.name] = m.*metric.mean;
+    json["intervals"][metric.name] = {intervals[i].low, intervals[i].high};
+  }
+  json["metrics"]["auc"] = m.auc;
+  json["metrics"]["tie_rate"] = m.tie_rate;
+  if (m.calibration) json["calibration"] = calibration_json(*m.calibration);
+  return json.dump(2);
+}
+
+std::string metrics_json(const std::string& model, const ExposureMetrics& m, const Interval& gauc_users) {
+  nlohmann::ordered_json json{
+      {"model", model},
+      {"shown", m.shown},
+      {"clicked", m.clicked},
+      {"users", m.users.size()},
+      {"dropped_users", m.dropped_users},
+      {"metrics",
+       {{"auc", m.auc}, {"gauc", m.gauc}, {"gauc_by_clicks", m.gauc_clicks}, {"gauc_unweighted", m.gauc_users}}},
+      {"intervals", {{"gauc_unweighted", {gauc_users.low, gauc_users.high}}}}};
+  if (m.scores) json["calibration"] = calibration_json(*m.scores);
   return json.dump(2);
 }
 

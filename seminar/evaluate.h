@@ -1,33 +1,47 @@
-// Leave-one-out evaluation: every user's held-out action among sampled negatives.
+// Leave-one-out evaluation: where every user's held-out action stands among sampled negatives or all items.
 #pragma once
 
+#include "seminar/bootstrap.h"
 #include "seminar/metrics.h"
-#include "seminar/model.h"
+#include "seminar/scorer.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
 struct EvaluationOptions {
   Split split = Split::test;
   bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)
+  int64_t users = 0;        ///< rank at most this many users, drawn from run.seed (0: all)
+  std::function<void(int64_t done, int64_t total)> progress = nullptr;  ///< told after every few users
 };
 
-/// Metrics of a model on the held-out targets. Validation and test negatives are drawn apart, both from run.seed; every
-/// model sees the same ones. Test negatives that the data set brings itself are taken if they are run.eval_negatives
-/// for every user. With run.eval_negatives = 0 the candidates are all items except those the user had before. Throws
-/// Error if nobody has a held-out action.
+/// The held-out targets and 1 + run.eval_negatives candidates of each, row by row, the true one first. Validation and
+/// test negatives are drawn apart, both from run.seed; every model sees the same ones. Test negatives that the data set
+/// brings itself are taken if they are run.eval_negatives for every user.
+Candidates sampled_candidates(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+                              std::span<const Target> targets);
+
+/// Ranks the held-out action of each user among sampled_candidates(), or with run.eval_negatives = 0 among all items
+/// except those the user had before it. A user who had all others is left out. Throws Error if nobody has a held-out
+/// action with a history before it, and for a NaN score.
+UserRanks rank_users(const Scorer& scorer, const Dataset& data, const RunSettings& run,
+                     const EvaluationOptions& options);
+UserRanks rank_users(const Model& model, const Dataset& data, const RunSettings& run, const EvaluationOptions& options);
+
+/// Metrics of rank_users, ties by expectation.
 RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
                         const EvaluationOptions& options);
 
-/// The same candidates ranked by how often users had them. Of each user the last `leave_out` actions do not count; by
-/// default those from the evaluated one on. 0 counts the very actions to be predicted, as some published figures do.
-RankingMetrics evaluate_popularity(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                                   std::optional<int64_t> leave_out = std::nullopt);
+/// Metrics on what users were shown at or after their test action, each exposure with the history before it. Throws
+/// Error if the data set has no exposures, or all were clicked or none.
+ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data);
 
-/// Metrics of a model on what users were shown at or after their test action, each exposure with the history before it.
-/// Throws Error if the data set has no exposures.
-ExposureMetrics evaluate_exposures(const Model& model, const Dataset& data, const RunSettings& run);
+/// 95 % intervals over users of user_metrics(), in their order.
+std::vector<Interval> metric_intervals(std::span<const RankCount> ranks, Ties ties, uint64_t seed);
 
-/// The metrics as a JSON object: {"model":…, "users":…, "candidates":…, "metrics":{…}}.
-std::string metrics_json(const std::string& model, const RankingMetrics& metrics);
+/// A result as a JSON object: model, protocol, users, candidates, ties, metrics, intervals, calibration. Throws Bug if
+/// the metrics contradict each other (check_identities).
+std::string metrics_json(const std::string& model, const std::map<std::string, std::string>& protocol,
+                         const RankingMetrics& metrics, std::span<const Interval> intervals);
+std::string metrics_json(const std::string& model, const ExposureMetrics& metrics, const Interval& gauc_users);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -6,7 +6,8 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 Gsu::Gsu(const ModelSettings& s, int64_t channels, Rng rng)
-    : attention(s.dim, s.heads, rng.split("attention")), head(s.dim, s.hidden, rng.split("head")) {
+    : attention(s.dim, s.heads, rng.split("attention"), s.projections == "frozen"),
+      head(s.dim, s.hidden, rng.split("head")) {
   for (int64_t c = 0; c < channels; ++c) {
     Tensor identity = Tensor::zeros({s.dim, s.dim});
     real* x = identity.write();
@@ -40,7 +41,7 @@ Retrieved Gsu::retrieve(const Tensor& scores, const Tensor& mask, int64_t target
 }
 
 Var Gsu::logits(const Var& scores, const FusedBatch& fused, const Tensor& mask, const Mode& mode) const {
-  const Var found = target_values(softmax(scores, mask), fused.history, attention.wv, attention.wo);
+  const Var found = attention.values(softmax(scores, mask), fused.history);
   return head(found, masked_mean(fused.history, mask), fused.targets, mode);
 }
 

@@ -18,9 +18,7 @@ struct Gsu {
   /// The channels times G.
   Channels project(const Channels& channels) const;
   /// α [B, T * H, L] of targets [B, T, d] and history [B, L, d].
-  Var scores(const Var& targets, const Var& history) const {
-    return target_scores(targets, history, attention.wq, attention.wk);
-  }
+  Var scores(const Var& targets, const Var& history) const { return attention.scores(targets, history); }
   /// Σ_h W_h^Q W_h^Kᵀ [d, d]: the heads' summed scores of q are those of q times it, but for 1 / √d.
   Tensor folded() const;
   /// Top K by the heads' summed scores where mask [B, L] keeps; fewer where fewer are real.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "seminar/authors_losses.h"
 #include "tensor/kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -19,7 +20,7 @@ Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng)
       encoders(s, v, rng.split("encoders")),
       fusion(s, encoders.item_channels(), rng.split("fusion")),
       age(s),
-      attention(s.dim, s.heads, rng.split("attention")),
+      attention(s.dim, s.heads, rng.split("attention"), s.projections == "frozen"),
       eos([&] {
         Rng stream = rng.split("eos");
         return Tensor::normal({1, s.dim}, stream, 0.02);
@@ -37,7 +38,7 @@ Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) c
   return head(attention(fused.targets, keys, mask), masked_mean(fused.history, batch.mask), fused.targets, mode);
 }
 
-Var Psu::alignment(const Channels& channels, const Batch& batch, int64_t chunks) const {
+Var Psu::alignment(const Channels& channels, const Batch& batch, const RunSettings& run) const {
   const Var s = clip_scale(logit_scale);
   std::vector<Var> units;
   for (const Var& x : channels.item) units.push_back(embedding(normalize(x), batch.history.item));
@@ -52,13 +53,20 @@ Var Psu::alignment(const Channels& channels, const Batch& batch, int64_t chunks)
         const real* has = channels.present.data() + int64_t{batch.history.item[l]} * m;
         if (has[i] == 0 || has[j] == 0) keep[l] = 0;
       }
-      const Var part = clip_loss(units[i], units[j], s, chunks, mask);
+      const Var part = run.align_loss == "clip" ? clip_loss(units[i], units[j], s, run.chunks, mask)
+                                                : soft_clip_loss(units[i], units[j], run.chunks, mask);
       total = total.defined() ? total + part : part;
     }
   return total;
 }
 
-Var Psu::query_item(const Channels& channels, const Batch& batch, const Mode& mode) const {
+Var Psu::query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const {
+  if (run.relevance_loss == "authors") {
+    const Shape shape{batch.size(), batch.length(), settings_.dim};
+    return inverted_relevance_loss(reshape(embedding(channels.query, batch.history.query), shape),
+                                   reshape(fusion.items(channels, batch.history.item), shape),
+                                   mode.rng.split("relevance"));
+  }
   std::vector<int32_t> queries, items, others;
   std::vector<int64_t> searched;
   for (int64_t l = 0; l < batch.mask.numel(); ++l)
@@ -88,17 +96,20 @@ Var Psu::query_item(const Channels& channels, const Batch& batch, const Mode& mo
 Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
               std::vector<LossPart>* parts) const {
   const FusedBatch fused = fuse_batch(fusion, encoders(data, batch.items, batch.queries, mode), batch);
-  const Var next =
-      cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0)));
-  if (parts) parts->push_back({"next", next.value().item()});
-  Var total = next;
+  Var total;
   const auto add = [&](const char* name, const Var& part, double weight) {
     if (!part.defined()) return;
     if (parts) parts->push_back({name, part.value().item()});
-    total = total + scale(part, static_cast<real>(weight));
+    const Var weighted = scale(part, static_cast<real>(weight));
+    total = total.defined() ? total + weighted : weighted;
   };
-  if (run.align_weight > 0) add("align", alignment(fused.channels, batch, run.chunks), run.align_weight);
-  if (run.relevance_weight > 0) add("relevance", query_item(fused.channels, batch, mode), run.relevance_weight);
+  if (run.next_weight > 0)
+    add("next",
+        cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0))),
+        run.next_weight);
+  if (run.align_weight > 0) add("align", alignment(fused.channels, batch, run), run.align_weight);
+  if (run.relevance_weight > 0) add("relevance", query_item(fused.channels, batch, run, mode), run.relevance_weight);
+  check(total.defined(), "pretrain: nothing to learn from: raise --next-weight, --align-weight or --relevance-weight");
   return total;
 }
 

@@ -13,8 +13,8 @@ class Psu : public Model {
   const char* kind() const override { return "psu"; }
   Params params() const override { return parameters(*this); }
   void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
-  /// L_next_pair + align_weight · L_align + relevance_weight · L_query_item. A part without data (no pair has both
-  /// channels, no behaviour has a query) is left out.
+  /// next_weight · L_next_pair + align_weight · L_align + relevance_weight · L_query_item. A part without data (no pair
+  /// has both channels, no behaviour has a query) is left out; throws Error if nothing is left.
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
            std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
@@ -43,9 +43,9 @@ class Psu : public Model {
   /// Next-pair logits [B, T].
   Var logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) const;
   /// CLIP loss of every pair of item channels over the real, first occurrences of each history.
-  Var alignment(const Channels& channels, const Batch& batch, int64_t chunks) const;
+  Var alignment(const Channels& channels, const Batch& batch, const RunSettings& run) const;
   /// Binary cross entropy of (query, its item) against (query, another item of the batch); undefined without queries.
-  Var query_item(const Channels& channels, const Batch& batch, const Mode& mode) const;
+  Var query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const;
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION

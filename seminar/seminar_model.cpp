@@ -56,11 +56,10 @@ SeminarModel::Forward SeminarModel::forward(const Dataset& data, const Batch& ba
 Var SeminarModel::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
                        std::vector<LossPart>* parts) const {
   const Forward f = forward(data, batch, run.k, mode);
-  const Tensor labels = candidate_labels(batch);
-  const Var ctr = bce_with_logits(f.logits, labels);
+  const Var ctr = ctr_loss(f.logits, batch, run);
   if (parts) parts->push_back({"ctr", ctr.value().item()});
   if (run.gsu_weight == 0 || !f.gsu_scores.defined()) return ctr;
-  const Var own = bce_with_logits(gsu.logits(f.gsu_scores, f.fused, batch.mask, mode.split("gsu")), labels);
+  const Var own = ctr_loss(gsu.logits(f.gsu_scores, f.fused, batch.mask, mode.split("gsu")), batch, run);
   if (parts) parts->push_back({"gsu", own.value().item()});
   return ctr + scale(own, static_cast<real>(run.gsu_weight));
 }

@@ -29,6 +29,8 @@ struct ModelSettings {
   int64_t vocabulary = 4096;
   std::string query = "bag";
   std::string features = "all";
+  std::string norms = "raw";
+  std::string projections = "trained";
   std::string fusion = "lambda";
   double lambda = 0.5;
   int64_t hidden = 64;
@@ -50,7 +52,22 @@ struct ModelSettings {
     f(SettingInfo{"vocabulary", "tokens with --tokens bpe, at most", 258, 1 << 20, {}}, vocabulary);
     f(SettingInfo{"query", "query encoder: mean of token vectors, or the text encoder", 0, 0, {"bag", "transformer"}},
       query);
-    f(SettingInfo{"features", "ready-made item vectors as channels", 0, 0, {"all", "none"}}, features);
+    f(SettingInfo{"features",
+                  "ready-made item vectors as channels: brought to one scale, as they are, or not at all",
+                  0,
+                  0,
+                  {"all", "raw", "none"}},
+      features);
+    f(
+        SettingInfo{
+            "norms", "channel vectors in fusion and attention: as they are, or unit vectors", 0, 0, {"raw", "unit"}},
+        norms);
+    f(SettingInfo{"projections",
+                  "W^Q, W^K, W^V of attention; frozen: random, as the authors' are",
+                  0,
+                  0,
+                  {"trained", "frozen"}},
+      projections);
     f(
         SettingInfo{
             "fusion", "channel weights: fixed lambda for the query, or a gate on the pair", 0, 0, {"lambda", "gate"}},
@@ -88,15 +105,21 @@ struct RunSettings {
   int64_t negatives = 4;
   std::string negative_queries = "shared";
   int64_t targets = 100;
+  int64_t window = 0;
   double hide_query = 0.5;
   double dropout = 0.1;
+  std::string ctr_loss = "bce";
+  double next_weight = 1.0;
   double align_weight = 0.1;
   double relevance_weight = 1.0;
   double gsu_weight = 1.0;
+  std::string align_loss = "clip";
+  std::string relevance_loss = "bce";
   int64_t position_negatives = 1;
   int64_t chunks = 5;
   double weight_decay = 0;
   std::string freeze = "none";
+  std::string keep = "best";
   int64_t eval_negatives = 99;
 
   void visit(auto&& f) {
@@ -122,11 +145,28 @@ struct RunSettings {
                   {"shared", "own"}},
       negative_queries);
     f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-1)", 0, 1000000, {}}, targets);
+    f(SettingInfo{"window", "training targets only among a user's last ones, this many (0: all)", 0, 1000000, {}},
+      window);
     f(SettingInfo{"hide-query", "share of training targets whose query is hidden", 0, 1, {}}, hide_query);
     f(SettingInfo{"dropout", "dropout in encoders and heads", 0, 0.95, {}}, dropout);
+    f(SettingInfo{"ctr-loss",
+                  "cross entropy of the candidates: each for itself, or of their softmax",
+                  0,
+                  0,
+                  {"bce", "softmax"}},
+      ctr_loss);
+    f(SettingInfo{"next-weight", "weight of the next-pair loss", 0, 100, {}}, next_weight);
     f(SettingInfo{"align-weight", "weight of the alignment loss", 0, 100, {}}, align_weight);
     f(SettingInfo{"relevance-weight", "weight of the query-item loss", 0, 100, {}}, relevance_weight);
     f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
+    f(SettingInfo{"align-loss", "the paper's CLIP loss, or what the authors' code does", 0, 0, {"clip", "authors"}},
+      align_loss);
+    f(SettingInfo{"relevance-loss",
+                  "the paper's cross entropy, or what the authors' code does (of the wrong sign)",
+                  0,
+                  0,
+                  {"bce", "authors"}},
+      relevance_loss);
     f(SettingInfo{"position-negatives", "sampled negatives at each position that sasrec learns from", 1, 1000, {}},
       position_negatives);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
@@ -137,6 +177,8 @@ struct RunSettings {
                   0,
                   {"none", "text"}},
       freeze);
+    f(SettingInfo{"keep", "the epoch that is kept: of the best validation NDCG@10, or the last", 0, 0, {"best", "last"}},
+      keep);
     f(
         SettingInfo{
             "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},

@@ -42,7 +42,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
   now.epochs = run.epochs;
   for (int64_t epoch = 0; epoch < run.epochs && !report.stopped; ++epoch) {
     const Rng epoch_rng = rng.split(static_cast<uint64_t>(epoch));
-    const EpochTargets targets(data, run.targets, run.batch, run.history, epoch_rng.split("targets"));
+    const EpochTargets targets(data, run.targets, run.batch, run.history, epoch_rng.split("targets"), run.window);
     check(targets.size() > 0, "train: no user has a training target: every history is shorter than 4 actions");
     now.epoch = epoch + 1;
     if (refresh) refresh();
@@ -70,7 +70,7 @@ TrainReport train(Model& model, const Dataset& data, const RunSettings& run,
       if (report.steps == (epoch + 1) * targets.batches()) {
         if (refresh) refresh();
         now.valid = evaluate(model, data, run, {Split::valid, false});
-        if (best.empty() || now.valid->ndcg10 > report.best_ndcg10) {
+        if (best.empty() || run.keep == "last" || now.valid->ndcg10 > report.best_ndcg10) {
           report.best_ndcg10 = now.valid->ndcg10;
           report.best_epoch = epoch + 1;
           best = snapshot(params);

@@ -23,7 +23,7 @@ struct TrainReport {
 };
 
 /// Trains `model` in place for run.epochs and leaves it with the parameters of the epoch of the best validation
-/// NDCG@10. `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite,
+/// NDCG@10, or of the last with run.keep "last". `progress` is called after every step; it returns false to stop. Throws Error if the loss is not finite,
 /// naming epoch and step. `refresh` (may be null) is called before every epoch and every validation: for what is
 /// derived from the parameters, such as codes.
 TrainReport train(Model& model, const Dataset& data, const RunSettings& run,

@@ -106,6 +106,7 @@ TEST_SUITE("cli") {
     CHECK(metrics["metrics"]["hr@1"] == metrics["metrics"]["ndcg@1"]);
     CHECK(run(fmt::format("eval --data {} --model popularity --json - {}", data, candidates))
               .out.find("\"popularity\"") != std::string::npos);
+    CHECK(metrics["calibration"]["mean_label"].get<double>() == doctest::Approx(1.0 / 21));
     const Output inspected = run("inspect " + model);
     CHECK(inspected.code == 0);
     CHECK(inspected.out.find("esu.attention.wq") != std::string::npos);
@@ -151,6 +152,49 @@ TEST_SUITE("cli") {
                           out, data, model))
               .code == 0);
       check_refused(fmt::format("study figure2 --out {} --dim 10 --sub-quantizers 3", out), "--sub-quantizers");
+    }
+    SUBCASE("ties, users, ranks, comparison, leakage") {
+      const std::string a = folder / "a.ranks", b = folder / "b.ranks", c = folder / "c.ranks";
+      const auto eval = [&](const std::string& rest) {
+        return fmt::format("eval --data {} --eval-negatives 20 {}", data, rest);
+      };
+      const Output shown = run(eval("--model popularity --ties pessimistic --ranks " + a));
+      CAPTURE(shown.err);
+      CHECK(shown.code == 0);
+      for (const char* text : {"8 users, 21 candidates each: 20 negatives drawn with seed 42; target query hidden",
+                               "ties pessimistic: ", "% of the users have one", "95 % interval", "ndcg@10"})
+        CHECK(shown.out.find(text) != std::string::npos);
+      CHECK(run(eval("--model random --ranks " + b)).out.find("ties expected: 0.00 %") != std::string::npos);
+      CHECK(run(eval(fmt::format("--model {} --k 4 --history 10 --users 4", model))).out.find("4 users") == 0);
+      CHECK(run(eval(fmt::format("--model {} --k 4 --history 10", model))).out.find("log loss ") != std::string::npos);
+
+      const Output compared = run(fmt::format("compare {} {} {} --json {} --metrics ndcg@10,mrr", a, b, a, json));
+      CAPTURE(compared.err);
+      CHECK(compared.code == 0);
+      CHECK(compared.out.find("Holm for 2 comparisons") != std::string::npos);
+      const nlohmann::json rows = nlohmann::json::parse(read_file(json));
+      REQUIRE(rows.size() == 2);
+      CHECK(rows[1]["metric"] == "mrr");
+      const nlohmann::json first = rows[0]["first"], chance = rows[0]["others"][0], same = rows[0]["others"][1];
+      CHECK(chance["difference"].get<double>() ==
+            doctest::Approx(chance["mean"].get<double>() - first["mean"].get<double>()));
+      CHECK(chance["p_holm"].get<double>() >= chance["p"].get<double>());
+      CHECK(same["mean"] == first["mean"]);
+      CHECK(same["difference"] == 0);
+      CHECK(same["p"] == 1);
+      CHECK(run(eval("--model random --seed 7 --ranks " + c)).code == 0);
+      check_refused(fmt::format("compare {} {}", a, c), "not comparable with");
+      check_refused("compare " + a, "needs two files or more");
+      check_refused(fmt::format("compare {} {}", a, model), "not ranks of this program");
+      check_refused(fmt::format("compare {} {} --metrics ndcg@7", a, b), "metric: must be one of");
+      check_refused(eval("--model random --ties lucky"), "--ties: must be one of expected, optimistic, pessimistic");
+      check_refused(eval("--model random --users -1"), "--users: must be 0 or more: -1");
+
+      const Output leaks = run(fmt::format("data leakage {} --eval-negatives 20 --json {}", data, json));
+      CHECK(leaks.code == 0);
+      CHECK(leaks.out.find("item that the user had before") != std::string::npos);
+      CHECK(nlohmann::json::parse(read_file(json))["test"]["targets"] == 8);
+      check_refused(fmt::format("data leakage {}", data), "99 negatives are needed");
     }
     SUBCASE("the same seed gives the same file with 1 and with 2 threads") {
       const std::string again = folder / "again.safetensors";
@@ -237,6 +281,10 @@ TEST_SUITE("cli") {
                   "--form authors: din has no such form");
     CHECK(run(fmt::format("eval --data {} --model {} --exposures", data, model)).out.find("120 shown") !=
           std::string::npos);
+    const Output popular = run(fmt::format("eval --data {} --model popularity --exposures --json -", data));
+    CHECK(nlohmann::json::parse(popular.out)["metrics"]["gauc_by_clicks"].is_number());
+    check_refused(fmt::format("eval --data {} --model random --exposures --ranks {}", data, folder / "r"),
+                  "--ranks: not");
     check_refused(fmt::format("eval --data {} --model {} --exposures", folder / "back", model),
                   "made for another data set");
     check_refused(fmt::format("data synth --out {} --fit 2", folder / "x"), "--fit: must be from 0 to 1: 2");

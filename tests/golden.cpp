@@ -165,7 +165,7 @@ void ndcg(Case& c) {
   for (int64_t r = 0; r < scores.size(0); ++r) {
     const real* row = scores.data() + r * n;
     const int64_t above = std::count_if(row + 1, row + n, [&](real s) { return s > row[0]; });
-    total += expected_ndcg(above, std::count(row + 1, row + n, row[0]), c.attrs.at("k").get<int64_t>());
+    total += seminar::ndcg({above, std::count(row + 1, row + n, row[0]), n - 1}, c.attrs.at("k").get<int64_t>());
   }
   c.compare(total / static_cast<double>(scores.size(0)), "out");
 }

@@ -260,37 +260,6 @@ TEST_SUITE("seminar") {
     CHECK(different > 0);
   }
 
-  TEST_CASE("full ranking counts every item the user did not have before") {
-    const TinyData tiny;
-    RunSettings run = small_run();
-    run.eval_negatives = 0;
-    const RankingMetrics m = evaluate_popularity(tiny.data, run, {});
-    // By hand: popularity over all but the last action of each user.
-    std::vector<int> count(31, 0);
-    for (int64_t u = 0; u < tiny.data.users(); ++u) {
-      const auto items = tiny.data.user_items(u);
-      for (std::size_t p = 0; p + 1 < items.size(); ++p) ++count[items[p]];
-    }
-    double hits = 0, users = 0;
-    for (const Target& t : held_out_targets(tiny.data, Split::test)) {
-      const auto items = tiny.data.user_items(t.user);
-      const std::set<int32_t> before(items.begin(), items.begin() + t.position);
-      int64_t above = 0, ties = 0;
-      for (int32_t i = 1; i <= 30; ++i) {
-        if (i == items[t.position] || before.count(i) != 0) continue;
-        above += count[i] > count[items[t.position]];
-        ties += count[i] == count[items[t.position]];
-      }
-      hits += expected_hit(above, ties, 10);
-      ++users;
-    }
-    CHECK(m.users == static_cast<int64_t>(users));
-    CHECK(m.hr10 == doctest::Approx(hits / users));
-    CHECK(evaluate_popularity(tiny.data, run, {}, 0).hr10 > m.hr10);  // counting what is to be predicted helps
-    const auto model = small_model("mean_pool", tiny.data, small_settings());
-    CHECK(evaluate(*model, tiny.data, run, {}).users == m.users);
-  }
-
   TEST_CASE("the same seed gives the same model file byte for byte, with 1, 2 and 3 threads") {
     const TinyData tiny;
     for (const char* kind : {"psu", "seminar"}) check_same_bytes(kind, small_settings(), tiny);
@@ -370,63 +339,5 @@ TEST_SUITE("seminar") {
     run.k = 1;
     run.lr = std::nan("");
     CHECK_THROWS_AS(check_settings(run), Error);
-  }
-}
-
-TEST_SUITE("metrics") {
-  TEST_CASE("identities on random scores, with and without ties") {
-    Rng rng(5);
-    for (int round = 0; round < 20; ++round) {
-      std::vector<real> scores(40 * 100);
-      for (real& s : scores) s = static_cast<real>(round % 2 == 0 ? rng.normal() : static_cast<double>(rng.below(8)));
-      const RankingMetrics m = ranking_metrics(scores, 100);
-      CHECK(m.hr1 == doctest::Approx(m.ndcg1));
-      CHECK(m.ndcg5 <= m.hr5 + 1e-12);
-      CHECK(m.ndcg10 <= m.hr10 + 1e-12);
-      CHECK(m.ndcg50 <= m.hr50 + 1e-12);
-      CHECK(m.mrr >= m.hr1 - 1e-12);
-      // Bounds on a band of ranks (a, b]: gains lie between 1 / log2(b + 1) and 1 / log2(a + 2).
-      const auto band = [&](double h1, double n1, double h2, double n2, double a, double b) {
-        CHECK(n2 - n1 >= (h2 - h1) / std::log2(b + 1) - 1e-12);
-        CHECK(n2 - n1 <= (h2 - h1) / std::log2(a + 2) + 1e-12);
-      };
-      band(m.hr1, m.ndcg1, m.hr5, m.ndcg5, 1, 5);
-      band(m.hr5, m.ndcg5, m.hr10, m.ndcg10, 5, 10);
-      band(m.hr10, m.ndcg10, m.hr50, m.ndcg50, 10, 50);
-    }
-  }
-
-  TEST_CASE("known places") {
-    std::vector<real> scores{3, 5, 1, 0};  // second of four
-    const RankingMetrics m = ranking_metrics(scores, 4);
-    CHECK(m.hr1 == 0);
-    CHECK(m.ndcg5 == doctest::Approx(1 / std::log2(3)));
-    CHECK(m.mrr == doctest::Approx(0.5));
-    CHECK(m.auc == doctest::Approx(2.0 / 3));
-    const RankingMetrics all_equal = ranking_metrics(std::vector<real>(100, 1), 100);
-    CHECK(all_equal.hr10 == doctest::Approx(0.1));
-    CHECK(all_equal.hr1 == doctest::Approx(0.01));
-    CHECK(all_equal.auc == doctest::Approx(0.5));
-    CHECK(all_equal.tie_rate == 1);
-  }
-
-  TEST_CASE("a random ranker is within four standard errors of its closed form") {
-    Rng rng(11);
-    const int users = 4000;
-    std::vector<real> scores(static_cast<std::size_t>(users) * 100);
-    for (real& s : scores) s = static_cast<real>(rng.uniform());
-    const RankingMetrics m = ranking_metrics(scores, 100);
-    CHECK(std::abs(m.hr10 - 0.1) < 4 * std::sqrt(0.09 / users));
-    double ndcg = 0;
-    for (int rank = 1; rank <= 10; ++rank) ndcg += 1 / std::log2(rank + 1) / 100;
-    CHECK(std::abs(m.ndcg10 - ndcg) < 4 * 0.17 / std::sqrt(users));
-  }
-
-  TEST_CASE("NaN and undefined AUC are errors") {
-    std::vector<real> scores{1, 2, static_cast<real>(std::nan(""))};
-    CHECK_THROWS_WITH_AS(ranking_metrics(scores, 3), doctest::Contains("candidate 2 of evaluated user 0 is NaN"),
-                         Error);
-    const std::vector<uint8_t> ones{1, 1};
-    CHECK_THROWS_WITH_AS(auc(std::vector<real>{1, 2}, ones), doctest::Contains("auc: undefined"), Error);
   }
 }

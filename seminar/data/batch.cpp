@@ -31,20 +31,27 @@ class Numbering {
 
 }  // namespace
 
-EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng)
-    : data_(data), per_user_(per_user), batch_(batch), history_(history), rng_(rng), start_{0} {
+EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng,
+                           int64_t window)
+    : data_(data), per_user_(per_user), batch_(batch), history_(history), window_(window), rng_(rng), start_{0} {
   for (int64_t user = 0; user < data.users(); ++user) {
-    const int64_t all = std::max<int64_t>(0, std::ssize(data.user_items(user)) - 3);
+    const int64_t all = positions(user);
     start_.push_back(start_.back() + (per_user > 0 ? std::min(per_user, all) : all));
   }
 }
 
+int64_t EpochTargets::positions(int64_t user) const {
+  const int64_t all = std::max<int64_t>(0, std::ssize(data_.user_items(user)) - 3);
+  return window_ > 0 ? std::min(window_, all) : all;
+}
+
 Target EpochTargets::target(int64_t number) const {
   const int64_t user = std::upper_bound(start_.begin(), start_.end(), number) - start_.begin() - 1;
-  const int64_t all = std::ssize(data_.user_items(user)) - 3, k = number - start_[user];
+  const int64_t all = positions(user), k = number - start_[user];
   // Which k positions of a capped user take part is a permutation of the user's own.
   const Permutation draw(all, rng_.split("user").split(static_cast<uint64_t>(user)));
-  const int64_t position = 1 + (per_user_ > 0 && all > per_user_ ? draw(k) : k);
+  const int64_t position =
+      std::ssize(data_.user_items(user)) - 2 - all + (per_user_ > 0 && all > per_user_ ? draw(k) : k);
   return {static_cast<int32_t>(user), static_cast<int32_t>(position)};
 }
 
@@ -102,8 +109,9 @@ std::vector<int32_t> searches(const Dataset& data, const Target& t) {
 
 }  // namespace
 
-Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng) {
-  std::vector<int32_t> items, queries;
+Candidates draw_candidates(const Dataset& data, std::span<const Target> targets, const BatchOptions& options,
+                           const Rng& rng) {
+  Candidates c;
   for (const Target& t : targets) {
     const auto user_items = data.user_items(t.user), user_queries = data.user_queries(t.user);
     check(t.position >= 0 && t.position < std::ssize(user_items), "batch: user {} has no action {}", t.user,
@@ -119,14 +127,19 @@ Batch make_batch(const Dataset& data, std::span<const Target> targets, const Bat
     } else {
       negatives = draw_negatives(data, t.user, options.negatives, stream);
     }
-    items.push_back(user_items[t.position]);
-    items.insert(items.end(), negatives.begin(), negatives.end());
-    queries.push_back(query);
+    c.items.push_back(user_items[t.position]);
+    c.items.insert(c.items.end(), negatives.begin(), negatives.end());
+    c.queries.push_back(query);
     const std::vector<int32_t> own = options.own_queries && query != 0 ? searches(data, t) : std::vector<int32_t>();
     for (std::size_t n = 0; n < negatives.size(); ++n)
-      queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
+      c.queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
   }
-  return make_batch(data, targets, options.history, items, queries);
+  return c;
+}
+
+Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng) {
+  const Candidates c = draw_candidates(data, targets, options, rng);
+  return make_batch(data, targets, options.history, c.items, c.queries);
 }
 
 Batch make_batch(const Dataset& data, std::span<const Target> targets, int64_t history, std::span<const int32_t> items,

@@ -24,13 +24,14 @@ struct Target {
   int32_t user, position;
 };
 
-/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, at most `per_user`
-/// of them (0: all), in a random order that keeps histories of similar length together, so that little is padding. The
-/// same (data, rng) gives the same batches.
+/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, or the last
+/// `window` of those (0: all), at most `per_user` of them (0: all), in a random order that keeps histories of similar
+/// length together, so that little is padding. The same (data, rng) gives the same batches.
 class EpochTargets {
  public:
   /// `batch` targets a batch; histories are looked at up to length `history`.
-  EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng);
+  EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng,
+               int64_t window = 0);
   /// Targets and batches of the epoch.
   int64_t size() const { return start_.back(); }
   int64_t batches() const { return (size() + batch_ - 1) / batch_; }
@@ -39,8 +40,9 @@ class EpochTargets {
 
  private:
   Target target(int64_t number) const;
+  int64_t positions(int64_t user) const;  // how many may be targets
   const Dataset& data_;
-  int64_t per_user_, batch_, history_;
+  int64_t per_user_, batch_, history_, window_;
   Rng rng_;
   std::vector<int64_t> start_;  // how many targets the users before have
 };
@@ -74,8 +76,16 @@ struct BatchOptions {
   bool own_negatives = false;  ///< the data set's own negatives instead of drawn ones
 };
 
-/// The batch of `targets`; negatives and hidden queries come from rng.split(user).split(position), so they do not
-/// depend on what else is in the batch.
+/// Items and queries that compete for targets, row by row: the same number for each target.
+struct Candidates {
+  std::vector<int32_t> items, queries;
+};
+/// 1 + negatives candidates a target, the true one first; negatives and hidden queries come from
+/// rng.split(user).split(position), so they do not depend on what other targets there are.
+Candidates draw_candidates(const Dataset& data, std::span<const Target> targets, const BatchOptions& options,
+                           const Rng& rng);
+
+/// The batch of `targets` with drawn candidates.
 Batch make_batch(const Dataset& data, std::span<const Target> targets, const BatchOptions& options, const Rng& rng);
 
 /// The same with the candidates given: items and queries [B * T], row by row. A target's position may be the length of

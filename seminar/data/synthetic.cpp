@@ -121,8 +121,12 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
   world.early.resize(static_cast<std::size_t>(s.topics));
   world.late.resize(static_cast<std::size_t>(s.topics));
   std::vector<int64_t> rank(static_cast<std::size_t>(s.topics), 0);
-  const std::pair<const char*, double> channels[] = {
-      {"text", s.norm_text}, {"image", s.norm_image}, {"attribute", s.norm_attribute}};
+  struct {
+    const char* name;
+    double norm, noise;
+  } const channels[] = {{"text", s.norm_text, s.noise},
+                        {"image", s.norm_image, s.noise},
+                        {"attribute", s.norm_attribute, s.noise_attribute}};
   for (int64_t i = 0; i < s.items; ++i) {
     Rng item_rng = rng.split(static_cast<uint64_t>(i));
     const int32_t item = builder.item(fmt::format("i{}", i + 1));
@@ -134,21 +138,23 @@ World make_items(const SyntheticSettings& s, DatasetBuilder& builder, const Rng&
     const double weight = std::pow(static_cast<double>(++rank[topic]), -s.popularity);
     world.early[topic].add(item, weight);
     world.early_any.add(item, weight);
-    if (!old) {
+    if (!old || s.old_vanish == 0) {
       world.late[topic].add(item, weight);
       world.late_any.add(item, weight);
     }
     const std::string title = words(topic, title_words, s.text_truth, item_rng);
-    const std::string attributes[] = {fmt::format("category:{}", topic / topics_of_category),
-                                      fmt::format("brand:{}-{}", topic, item_rng.below(brands_of_topic)),
+    Rng attribute_rng = item_rng.split("attributes");
+    const int64_t shown = attribute_rng.chance(s.attribute_truth) ? topic : attribute_rng.below(s.topics);
+    const std::string attributes[] = {fmt::format("category:{}", shown / topics_of_category),
+                                      fmt::format("brand:{}-{}", shown, item_rng.below(brands_of_topic)),
                                       fmt::format("price:{}", item_rng.below(5))};
     builder.describe_item(item, title, title, attributes);
     if (s.picture_size > 0)
       builder.add_picture(item, s.picture_size, s.picture_size, picture(s.picture_size, topic, s.topics, item_rng));
     if (s.feature_width > 0)
-      for (const auto& [channel, norm] : channels) {
+      for (const auto& [channel, norm, noise] : channels) {
         const Rng topic_rng = rng.split(channel).split(static_cast<uint64_t>(topic));
-        builder.add_features(channel, item, feature(unit_vector(s.feature_width, topic_rng), s.noise, norm, item_rng));
+        builder.add_features(channel, item, feature(unit_vector(s.feature_width, topic_rng), noise, norm, item_rng));
       }
   }
   return world;

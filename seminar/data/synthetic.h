@@ -22,9 +22,12 @@ struct SyntheticSettings {
   double search_share = 0.26;
   double query_truth = 0.9;
   double text_truth = 0.7;
+  double attribute_truth = 1;
   double old_share = 0.2;
+  int64_t old_vanish = 1;
   int64_t feature_width = 16;
   double noise = 0.7;
+  double noise_attribute = 0.7;
   double norm_text = 1;
   double norm_image = 2;
   double norm_attribute = 4;
@@ -48,10 +51,14 @@ struct SyntheticSettings {
       query_truth);
     f(SettingInfo{"text-truth", "chance that a word of an item is its topic's, else a common one", 0, 1, {}},
       text_truth);
+    f(SettingInfo{"attribute-truth", "chance that an item's category and brand are its topic's, else any topic's", 0, 1, {}},
+      attribute_truth);
     f(SettingInfo{"old-share", "share of the items that occur only in the first third of the time", 0, 0.9, {}},
       old_share);
+    f(SettingInfo{"old-vanish", "0: those items stay; they are old by name only", 0, 1, {}}, old_vanish);
     f(SettingInfo{"feature-width", "width of ready-made item vectors (0: none)", 0, 4096, {}}, feature_width);
-    f(SettingInfo{"noise", "length of the noise on a unit topic vector", 0, 100, {}}, noise);
+    f(SettingInfo{"noise", "length of the noise on a unit topic vector, text and image", 0, 100, {}}, noise);
+    f(SettingInfo{"noise-attribute", "the same, attribute", 0, 100, {}}, noise_attribute);
     f(SettingInfo{"norm-text", "length of the text vectors", 0.01, 100, {}}, norm_text);
     f(SettingInfo{"norm-image", "length of the image vectors", 0.01, 100, {}}, norm_image);
     f(SettingInfo{"norm-attribute", "length of the attribute vectors", 0.01, 100, {}}, norm_attribute);

@@ -1,0 +1,233 @@
+#include "seminar/studies/planted_study.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "seminar/evaluate.h"
+#include "seminar/seminar_model.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+constexpr double none = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t users_at_once = 64;
+
+// Calls row(user's place, batch, row of the batch, channels, fused) for every test target.
+template <class Row>
+void each_test_row(const SeminarModel& model, const Dataset& data, const RunSettings& run, const Row& row) {
+  const NoGrad guard;
+  const std::vector<Target> targets = held_out_targets(data, Split::test);
+  for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
+    const auto part = std::span(targets).subspan(begin, std::min(users_at_once, targets.size() - begin));
+    const Batch batch = make_batch(data, part, {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
+    const FusedBatch fused =
+        fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
+    for (int64_t b = 0; b < batch.size(); ++b) row(begin + static_cast<std::size_t>(b), batch, b, fused);
+  }
+}
+
+const SeminarModel& seminar_of(const Model& model) {
+  const SeminarModel* seminar = dynamic_cast<const SeminarModel*>(&model);
+  if (!seminar) throw Bug("planted study: measures need a seminar model");
+  return *seminar;
+}
+
+// AUC of `scores` for telling `relevant` behaviours; NaN where there is only one kind.
+double relevance_auc(const std::vector<real>& scores, const std::vector<uint8_t>& relevant) {
+  const auto count = std::count(relevant.begin(), relevant.end(), 1);
+  return count == 0 || count == std::ssize(relevant) ? none : auc(scores, relevant);
+}
+
+// Per user: how well the GSU's scores tell behaviours of the target's topic from others, among behaviours with old
+// items, less the same among behaviours with other items.
+std::vector<double> old_item_auc(const Model& any, const Dataset& data, const RunSettings& run) {
+  const SeminarModel& model = seminar_of(any);
+  const auto topic = data.truth("topic"), old = data.truth("old");
+  std::vector<double> values(held_out_targets(data, Split::test).size(), none);
+  each_test_row(model, data, run, [&](std::size_t place, const Batch& batch, int64_t b, const FusedBatch& fused) {
+    const int64_t length = batch.length(), heads = model.settings().heads;
+    const Tensor alpha =
+        model.gsu.scores(slice(fused.targets, 0, b, b + 1), slice(fused.history, 0, b, b + 1)).value().contiguous();
+    const Target t = batch.rows[static_cast<std::size_t>(b)];
+    const auto items = data.user_items(t.user);
+    std::vector<real> scores[2];
+    std::vector<uint8_t> relevant[2];
+    for (int32_t p = batch.begins[static_cast<std::size_t>(b)]; p < t.position; ++p) {
+      real score = 0;
+      for (int64_t h = 0; h < heads; ++h)
+        score += alpha.data()[h * length + p - batch.begins[static_cast<std::size_t>(b)]];
+      const int side = old[items[p] - 1];
+      scores[side].push_back(score);
+      relevant[side].push_back(topic[items[p] - 1] == topic[items[t.position] - 1] ? 1 : 0);
+    }
+    values[place] = relevance_auc(scores[1], relevant[1]) - relevance_auc(scores[0], relevant[0]);
+  });
+  return values;
+}
+
+// Per user: the share of the variance of the GSU's scores over the history that comes from the channel "attribute".
+std::vector<double> attribute_share(const Model& any, const Dataset& data, const RunSettings& run) {
+  const SeminarModel& model = seminar_of(any);
+  const auto& features = model.encoders.vocabulary.features;
+  const auto found =
+      std::find_if(features.begin(), features.end(), [](const FeatureScale& f) { return f.channel == "attribute"; });
+  check(found != features.end(), "study: the data set has no channel 'attribute'");
+  const int64_t loud = 2 + (found - features.begin()), d = model.settings().dim;  // behind text and attributes
+  std::vector<double> values(held_out_targets(data, Split::test).size(), none);
+  const Tensor folded = model.gsu.folded();
+  each_test_row(model, data, run, [&](std::size_t place, const Batch& batch, int64_t b, const FusedBatch& fused) {
+    const Tensor asked = matmul(reshape(slice(slice(fused.targets, 0, b, b + 1), 1, 0, 1), {1, d}), folded).value();
+    const Tensor gamma = model.fusion.weights(fused.channels, batch.history).value().contiguous();
+    const Tensor scores = matmul_transposed(slice(fused.history, 0, b, b + 1), reshape(asked, {1, 1, d})).value();
+    const Tensor channel =
+        matmul_transposed(fused.channels.item[static_cast<std::size_t>(loud)], asked).value();  // [items, 1]
+    const int64_t length = batch.length(), channels = gamma.size(1);
+    double n = 0, sum = 0, square = 0, part = 0, product = 0;
+    for (int64_t l = 0; l < length; ++l) {
+      const int64_t at = b * length + l;
+      if (batch.mask.data()[at] == 0) continue;
+      const double s = scores.data()[l], c = gamma.data()[at * channels + 1 + loud] *
+                                             static_cast<double>(channel.data()[batch.history.item[at]]);
+      n += 1;
+      sum += s;
+      square += s * s;
+      part += c;
+      product += s * c;
+    }
+    const double variance = square / n - sum / n * (sum / n);
+    if (variance > 0) values[place] = (product / n - sum / n * (part / n)) / variance;
+  });
+  return values;
+}
+
+SyntheticSettings small_data(bool quick) {
+  SyntheticSettings s;
+  s.users = quick ? 300 : 600;
+  s.items = 600;
+  s.topics = 12;
+  s.min_length = 60;
+  s.max_length = 120;
+  s.drift = 0.02;
+  s.feature_width = 0;
+  s.picture_size = 0;
+  s.exposures = 0;
+  return s;
+}
+
+Experiment small_experiment(const std::string& name, bool quick) {
+  Experiment e{name, 0, "seminar"};
+  e.model.dim = 16;
+  e.model.heads = e.model.text_heads = 2;
+  e.model.hidden = 32;
+  e.model.text = "bag";
+  e.run.history = 120;
+  e.run.k = 20;
+  e.run.batch = 64;
+  e.run.negatives = 4;
+  e.run.targets = 20;
+  e.run.epochs = quick ? 3 : 5;
+  e.run.ctr_loss = "softmax";
+  e.run.lr = 5e-3;
+  return e;
+}
+
+PlantedEffect old_items(bool planted, bool quick) {
+  SyntheticSettings data = small_data(quick);
+  data.old_share = 0.4;
+  data.old_vanish = planted ? 1 : 0;
+  data.text_truth = data.attribute_truth = 0;  // the id is all there is
+  data.search_share = 0;
+  const std::string set = planted ? "old items vanish" : "old items stay";
+  Experiment scratch = small_experiment("no pretraining", quick);
+  scratch.run.window = 15;  // trained on recent actions, as in production
+  scratch.run.targets = 15;
+  scratch.measure = old_item_auc;
+  Experiment pretrained = scratch;
+  pretrained.name = "pretrained";
+  pretrained.pretrain = pretrained.run;
+  pretrained.pretrain->window = 0;
+  pretrained.pretrain->targets = 30;
+  pretrained.pretrain->epochs *= 2;
+  scratch.run.epochs = pretrained.run.epochs + 2 * pretrained.pretrain->epochs;  // as many targets
+  return {"old-items",
+          planted,
+          {{set, data}},
+          {scratch, pretrained},
+          {"pretraining helps the GSU with old-only items more than with others",
+           {{set, "pretrained", 1}, {set, "no pretraining", -1}},
+           "measured"}};
+}
+
+Experiment search_experiment(double lambda, bool quick) {
+  Experiment e = small_experiment(fmt::format("λ = {}", lambda), quick);
+  e.model.lambda = lambda;
+  e.run.hide_query = 0;
+  e.show_query = true;
+  return e;
+}
+
+PlantedEffect queries(bool planted, bool quick) {
+  SyntheticSettings data = small_data(quick);
+  data.search_share = 0.5;
+  data.query_truth = planted ? 0.9 : 0;
+  const std::string set = planted ? "queries tell the intent" : "queries tell nothing";
+  return {"queries",
+          planted,
+          {{set, data}},
+          {search_experiment(0, quick), search_experiment(0.5, quick)},
+          {"reading queries helps in search", {{set, "λ = 0.5", 1}, {set, "λ = 0", -1}}}};
+}
+
+PlantedEffect lambda(bool planted, bool quick) {
+  SyntheticSettings few = small_data(quick), many = few;
+  few.search_share = planted ? 0.1 : 0.4;
+  many.search_share = planted ? 0.9 : 0.4;
+  many.seed = few.seed + 1;
+  const std::string low = planted ? "few searches" : "some searches",
+                    high = planted ? "many searches" : "as many searches";
+  return {"lambda",
+          planted,
+          {{low, few}, {high, many}},
+          {search_experiment(0.1, quick), search_experiment(0.9, quick)},
+          {"the best λ is larger where there are more searches",
+           {{high, "λ = 0.9", 1}, {high, "λ = 0.1", -1}, {low, "λ = 0.9", -1}, {low, "λ = 0.1", 1}}}};
+}
+
+PlantedEffect norms(bool planted, bool quick) {
+  SyntheticSettings data = small_data(quick);
+  data.feature_width = 16;
+  data.norm_text = data.norm_image = 1;
+  data.norm_attribute = planted ? 8 : 1;
+  if (planted) data.noise_attribute = 20;
+  const std::string set = planted ? "a loud channel of noise" : "equal norms";
+  Experiment raw = small_experiment("norms as they are", quick);
+  raw.model.features = "raw";
+  raw.run.epochs = 1;
+  raw.measure = attribute_share;
+  Experiment unit = raw;
+  unit.name = "unit norms";
+  unit.model.norms = "unit";
+  return {"norms",
+          planted,
+          {{set, data}},
+          {raw, unit},
+          {"the loud channel makes up more of the scores' variance than it does with unit norms, by over a quarter",
+           {{set, "norms as they are", 1}, {set, "unit norms", -1}},
+           "measured",
+           0.25}};
+}
+
+}  // namespace
+
+std::vector<std::string> planted_effects() { return {"old-items", "queries", "lambda", "norms"}; }
+
+std::vector<PlantedEffect> planted_effect(const std::string& name, bool quick) {
+  const std::pair<const char*, PlantedEffect (*)(bool, bool)> effects[] = {
+      {"old-items", old_items}, {"queries", queries}, {"lambda", lambda}, {"norms", norms}};
+  for (const auto& [known, make] : effects)
+    if (name == known) return {make(true, quick), make(false, quick)};
+  fail("--effect: must be one of {}: '{}'", fmt::join(planted_effects(), ", "), name);
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION
