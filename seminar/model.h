@@ -71,7 +71,7 @@ std::vector<int32_t> behaviour_ages(const Batch& batch);
 /// Labels [B, T] of a batch: 1 for the first candidate.
 Tensor candidate_labels(const Batch& batch);
 /// Cross entropy of logits [B, T] against the first candidate: of each candidate for itself, or of their softmax, as
-/// `run` says.
-Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run);
+/// `run` says; over the rows that `weight` [B, T] (undefined: all) does not leave out with zeros.
+Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run, const Tensor& weight = {});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

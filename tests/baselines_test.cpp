@@ -382,6 +382,23 @@ TEST_SUITE("baselines: what is kept") {
     CHECK(!qin(asked.input(), Mode()).own_loss.defined());
   }
 
+  TEST_CASE("QIN's query loss leaves rows without a query out, by cross entropy and by softmax") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    const Batch batch = small_batch(tiny.data, run);
+    const int64_t rows = batch.size(), candidates = batch.candidates();
+    Tensor weight = Tensor::full({rows, candidates}, 1);
+    std::fill_n(weight.write(), candidates, real{0});  // the first row asked nothing
+    const Tensor logits = randn({rows, candidates}, 1);
+    for (const char* form : {"bce", "softmax"}) {
+      run.ctr_loss = form;
+      Tensor moved = logits.clone();
+      moved.write()[0] += 5;
+      CHECK(ctr_loss(moved, batch, run, weight).value().item() == ctr_loss(logits, batch, run, weight).value().item());
+      CHECK(ctr_loss(moved, batch, run).value().item() != ctr_loss(logits, batch, run).value().item());
+    }
+  }
+
   TEST_CASE("every baseline keeps min(K, L) real behaviours and never padding") {
     const TinyData tiny;
     for (const int64_t k : {1, 4, 50}) {

@@ -130,7 +130,7 @@ inline void check_same_bytes(const std::string& kind, const ModelSettings& setti
     set_threads(n);
     const RunSettings run = small_run();
     const auto model = small_model(kind, tiny.data, settings);
-    train(*model, tiny.data, run, [](const TrainProgress&) { return true; });
+    train(*model, tiny.data, run);
     const std::string path = tiny.folder / "model.safetensors";
     save_model(*model, tiny.data, run, path);
     const std::string bytes = read_file(path);

@@ -37,8 +37,7 @@ Interest AuthorsSim::operator()(const UnitInput& in, const Mode& mode) const {
   const Retrieved best = Gsu::retrieve(scores.value(), history.everything(), in.batch.candidates(), in.run.k);
   Interest out{attention(targets, history, best), history.marked(best)};
   if (in.training_loss)
-    out.own_loss = bce_with_logits(own_head(matmul(scores, history.rows), {}, targets, mode.split("own")),
-                                   candidate_labels(in.batch));
+    out.own_loss = ctr_loss(own_head(matmul(scores, history.rows), {}, targets, mode.split("own")), in.batch, in.run);
   return out;
 }
 

@@ -16,7 +16,7 @@ Var BaselineModel::loss(const Dataset& data, const Batch& batch, const RunSettin
   const FusedBatch fused = fuse(data, batch, mode);
   const UnitInput in{data, batch, encoders, fusion, fused, run, run.gsu_weight > 0};
   const Interest found = interest(in, mode);
-  const Var ctr = ctr_loss(logits(found, in, mode), batch, run);
+  Var ctr = ctr_loss(logits(found, in, mode), batch, run);
   if (parts) parts->push_back({"ctr", ctr.value().item()});
   if (!found.own_loss.defined()) return ctr;
   if (parts) parts->push_back({"gsu", found.own_loss.value().item()});

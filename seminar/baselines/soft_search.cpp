@@ -22,7 +22,7 @@ Var SoftSearch::loss(const Var& scores, const UnitInput& in, const Mode& mode, c
     if (y[i] != 0) y[i] /= static_cast<real>(history_length(in.batch, i / length));
   const Var sum = matmul(scores * share.reshape({batch, 1, length}), in.fused.history);
   const Var own = head(sum, masked_mean(in.fused.history, in.batch.mask), in.fused.targets, mode);
-  return bce_with_logits(own, candidate_labels(in.batch), weight);
+  return ctr_loss(own, in.batch, in.run, weight);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

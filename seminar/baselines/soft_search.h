@@ -15,8 +15,7 @@ struct SoftSearch {
   SoftSearch(const ModelSettings& settings, const Rng& rng);
   /// r [B, T, L] of triggers [B, T, d] and history [B, L, d].
   Var scores(const Var& triggers, const Var& history) const { return target_scores(triggers, history, wa, wb); }
-  /// Cross entropy of the search's own prediction, over the targets that `weight` [B, T] (undefined: all) does not
-  /// leave out with 0.
+  /// ctr_loss of the search's own prediction.
   Var loss(const Var& scores, const UnitInput& in, const Mode& mode, const Tensor& weight = {}) const;
   void visit(auto&& f) const {
     f("wa", wa);
