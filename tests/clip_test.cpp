@@ -438,7 +438,7 @@ TEST_SUITE("item vectors") {
     const auto model = make_model("seminar", s, data, Rng(3));
     const Tensor before =
         parameters(dynamic_cast<SeminarModel&>(*model).encoders.feature_maps[0])[0].var.value().clone();
-    train(*model, data, run, [](const TrainProgress&) { return true; });
+    train(*model, data, run);
     CHECK(worst_difference(
               before, parameters(dynamic_cast<SeminarModel&>(*model).encoders.feature_maps[0])[0].var.value()) > 0);
     CHECK_THROWS_WITH_AS(add_feature_channel(dir, "image", {{"nobody"}, 1, {0}}, folder / "three"),
@@ -464,7 +464,7 @@ TEST_SUITE("text encoders of the recommender") {
     const auto model = make_model("psu", text_settings(), tiny.data, Rng(3));
     REQUIRE(model->tokenizer());
     CHECK(model->tokenizer()->size() > 260);
-    train(*model, tiny.data, small_run(), [](const TrainProgress&) { return true; });
+    train(*model, tiny.data, small_run());
     save_model(*model, tiny.data, small_run(), folder / "m.safetensors");
     const auto back = load_model(folder / "m.safetensors", tiny.data);
     CHECK(back->tokenizer()->text() == model->tokenizer()->text());
@@ -488,7 +488,7 @@ TEST_SUITE("text encoders of the recommender") {
                  map = encoders.text_map.weight.var().value().clone();
     model->freeze_text(tiny.data);
     CHECK(worst_difference(model->score(tiny.data, batch, run), joint) < 1e-6);
-    train(*model, tiny.data, run, [](const TrainProgress&) { return true; });
+    train(*model, tiny.data, run);
     CHECK(worst_difference(encoders.words.table.var().value(), word) == 0);
     CHECK(worst_difference(encoders.text->blocks[0].linear1.weight.var().value(), block) == 0);
     CHECK(worst_difference(encoders.text_map.weight.var().value(), map) > 0);
