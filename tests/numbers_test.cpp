@@ -116,7 +116,7 @@ TEST_SUITE("numbers") {
     const auto model = make_model("seminar", small_settings(), short_ones.data, Rng(1));
     CHECK_THROWS_WITH_AS(train(*model, short_ones.data, small_run()),
                          "train: no user has a training target: every history is shorter than 4 actions", Error);
-    CHECK_THROWS_WITH_AS(evaluate_popularity(single.data, small_run(), {}),
+    CHECK_THROWS_WITH_AS(rank_users(Popularity(single.data, 1), single.data, small_run(), {}),
                          "evaluate: no user has a held-out action with a history before it", Error);
   }
 
@@ -156,7 +156,9 @@ TEST_SUITE("numbers") {
       builder.write(dir);
       const Dataset data = Dataset::open(dir);
       const auto model = make_model("mean_pool", small_settings(), data, Rng(1));
-      CHECK_THROWS_WITH_AS(evaluate_exposures(*model, data, small_run()), doctest::Contains("auc: undefined"), Error);
+      const RunSettings run = small_run();
+      CHECK_THROWS_WITH_AS(evaluate_exposures(ModelScorer(*model, data, run), data),
+                           doctest::Contains("auc: undefined"), Error);
     }
   }
 }
