@@ -14,6 +14,7 @@ struct EvalArguments {
   std::string data, model, json, index;
   bool valid = false, show_query = false, exposures = false;
   std::optional<int64_t> leave_out;
+  int64_t max_memory = 0;
   SettingsFlags flags;
 };
 
@@ -25,6 +26,7 @@ void run(EvalArguments& a) {
   std::unique_ptr<Model> model;
   if (a.model != "popularity") {
     model = load_model(a.model, data);
+    limit_memory(a.max_memory, estimate_evaluation(*model, data, a.flags.run), "eval");
     use_gsu(*model, data, a.flags.run, a.index);
   }
   if (a.exposures) {
@@ -62,6 +64,7 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--leave-out", a->leave_out,
                       "popularity: last actions of each user that do not count (default: from the evaluated one on)");
   command->add_flag("--exposures", a->exposures, "AUC and GAUC on what users were shown, instead of ranking");
+  add_memory_limit(*command, a->max_memory);
   a->flags.add(*command, false);
   command->callback([a] { run(*a); });
 }
