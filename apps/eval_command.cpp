@@ -16,6 +16,7 @@ struct EvalArguments {
   bool valid = false, show_query = false, exposures = false;
   int64_t users = 0;
   std::optional<int64_t> leave_out;
+  int64_t max_memory = 0;
   SettingsFlags flags;
 };
 
@@ -86,6 +87,7 @@ void run(EvalArguments& a) {
     scorer = std::make_unique<Chance>(static_cast<uint64_t>(a.flags.run.seed));
   } else {
     model = load_model(a.model, data);
+    limit_memory(a.max_memory, estimate_evaluation(*model, data, a.flags.run), "eval");
     use_gsu(*model, data, a.flags.run, a.index);
     scorer = std::make_unique<ModelScorer>(*model, data, a.flags.run);
   }
@@ -111,6 +113,7 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--leave-out", a->leave_out,
                       "popularity: last actions of each user that do not count (default: from the evaluated one on)");
   command->add_flag("--exposures", a->exposures, "AUC and GAUC on what users were shown, instead of ranking");
+  add_memory_limit(*command, a->max_memory);
   a->flags.add(*command, false);
   command->callback([a] { run(*a); });
 }

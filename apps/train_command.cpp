@@ -13,6 +13,7 @@ namespace {
 struct TrainArguments {
   std::string data, out, init, model = "seminar";
   CheckpointArguments checkpoint;
+  int64_t max_memory = 0;
   SettingsFlags flags;
 };
 
@@ -41,6 +42,7 @@ void run(const std::string& label, const std::string& kind, TrainArguments& a) {
         "{}: left by a run that was stopped: go on with --resume, or remove it", a.checkpoint.file);
   const Dataset data = Dataset::open(a.data);
   const std::unique_ptr<Model> model = start_model(kind, a, data);
+  limit_memory(a.max_memory, estimate_training(*model, data, a.flags.run), label);
   const TrainReport report = train_shown(label, *model, data, a.flags.run, a.checkpoint);
   save_model(*model, data, a.flags.run, a.out);
   remove_file(a.checkpoint.file);
@@ -60,6 +62,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, TrainAr
                    "seconds between checkpoints, written besides after every epoch (0: after every step)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_memory_limit(*command, a.max_memory);
   a.flags.add(*command, true);
   return command;
 }

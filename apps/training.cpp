@@ -5,6 +5,7 @@
 #include "apps/cli.h"
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
+#include "tensor/pool.h"
 
 namespace seminar {
 
@@ -13,6 +14,25 @@ void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const st
   SeminarModel* seminar = dynamic_cast<SeminarModel*>(&model);
   check(seminar, "--gsu {}: a {} model has no GSU", run.gsu, model.kind());
   seminar->set_retriever(make_gsu_retriever(run.gsu, *seminar, data, index, static_cast<uint64_t>(run.seed)));
+}
+
+void add_memory_limit(CLI::App& command, int64_t& bytes) {
+  command
+      .add_option("--max-memory", bytes,
+                  "refuse what would need more memory for tensors, such as 800M or 2G (0: no limit)")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+}
+
+void limit_memory(int64_t limit, const MemoryEstimate& estimate, const std::string& what) {
+  if (limit == 0) return;
+  const auto mebibytes = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  check(
+      estimate.total() <= limit,
+      "--max-memory {:.1f} MiB: {} needs about {:.1f} MiB, {:.1f} of them for parameters: lower --batch, --history or "
+      "--dim",
+      mebibytes(limit), what, mebibytes(estimate.total()), mebibytes(estimate.parameters));
+  pool::set_limit(limit);
 }
 
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,

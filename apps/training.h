@@ -1,8 +1,10 @@
 // Training with progress, interruption and checkpoints, as the train commands and the demo do it.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
+#include "seminar/memory.h"
 #include "seminar/trainer.h"
 
 namespace seminar {
@@ -18,6 +20,11 @@ struct CheckpointArguments {
 /// checkpoint is written and Interrupted thrown.
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const CheckpointArguments& checkpoint = {});
+
+/// `--max-memory SIZE` of a command, in bytes (0: no limit).
+void add_memory_limit(CLI::App& command, int64_t& bytes);
+/// Throws Error with the estimate if `what` would need more than `limit`; tensors never take more from now on.
+void limit_memory(int64_t limit, const MemoryEstimate& estimate, const std::string& what);
 
 /// Lets the model retrieve as run.gsu says; "pq" takes codes from the file `index`, or trains them if it is empty.
 /// Throws Error for a model without GSU.

@@ -8,10 +8,6 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-// Users scored together: enough to share the encoding of distinct items, few enough to stay small in memory.
-constexpr int64_t users_at_once = 64;
-// In full ranking: pairs of users and items scored together.
-constexpr int64_t full_users = 4, full_items = 512;
 constexpr int64_t exposures_at_once = 256;
 
 bool brings_negatives(const Dataset& data, const RunSettings& run, Split split) {

@@ -7,6 +7,11 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// Users scored together: enough to share the encoding of distinct items, few enough to stay small in memory.
+inline constexpr int64_t users_at_once = 64;
+/// The same in full ranking, and items scored together for each.
+inline constexpr int64_t full_users = 4, full_items = 512;
+
 struct EvaluationOptions {
   Split split = Split::test;
   bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)

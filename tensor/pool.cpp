@@ -6,10 +6,15 @@
 #include <new>
 #include <vector>
 
+#include "tensor/error.h"
+
 namespace seminar::pool {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifndef __has_feature  // of clang; gcc defines __SANITIZE_ADDRESS__
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 constexpr bool caching = false;
 #else
 constexpr bool caching = true;
@@ -28,10 +33,30 @@ SizeClass size_class(std::size_t bytes) {
   return {static_cast<std::size_t>(log) * 4 + quarter, base + quarter * step};
 }
 
+double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
 struct Pool {
   std::mutex mutex;
   std::vector<void*> free[64 * 4 + 5];
   Stats stats;
+  int64_t limit = 0;
+
+  void trim() {
+    for (auto& list : free) {
+      for (void* block : list) std::free(block);
+      list.clear();
+    }
+    stats.cached_bytes = 0;
+  }
+  // Makes room for a new block, by what is cached if need be.
+  void check_limit(std::size_t bytes) {
+    if (limit == 0) return;
+    const int64_t more = static_cast<int64_t>(bytes);
+    if (stats.live_bytes + stats.cached_bytes + more > limit) trim();
+    check(stats.live_bytes + more <= limit,
+          "memory: {:.1f} MiB more on top of {:.1f} MiB would pass the limit of {:.1f} MiB", mebibytes(more),
+          mebibytes(stats.live_bytes), mebibytes(limit));
+  }
 };
 
 // Never destroyed: tensors with static lifetime may be released after main.
@@ -53,6 +78,7 @@ void* allocate(std::size_t bytes) {
     list.pop_back();
     p.stats.cached_bytes -= static_cast<int64_t>(size.bytes);
   } else {
+    p.check_limit(size.bytes);
     block = std::aligned_alloc(alignment, size.bytes);
     if (!block) throw std::bad_alloc();
     ++p.stats.system_calls;
@@ -85,14 +111,14 @@ void reset_peak() {
   instance().stats.peak_bytes = instance().stats.live_bytes;
 }
 
+void set_limit(int64_t bytes) {
+  std::lock_guard lock(instance().mutex);
+  instance().limit = bytes;
+}
+
 void trim() {
-  Pool& p = instance();
-  std::lock_guard lock(p.mutex);
-  for (auto& list : p.free) {
-    for (void* block : list) std::free(block);
-    list.clear();
-  }
-  p.stats.cached_bytes = 0;
+  std::lock_guard lock(instance().mutex);
+  instance().trim();
 }
 
 }  // namespace seminar::pool

@@ -17,12 +17,15 @@ struct Stats {
   int64_t system_calls = 0;  ///< blocks asked from the system so far
 };
 
-/// At least `bytes` of memory, 64-byte aligned, not initialised. Throws std::bad_alloc.
+/// At least `bytes` of memory, 64-byte aligned, not initialised. Throws Error beyond the limit, std::bad_alloc if the
+/// system has no more.
 void* allocate(std::size_t bytes);
 /// Gives a block of allocate(bytes) back to the cache.
 void release(void* block, std::size_t bytes) noexcept;
 Stats stats();
 void reset_peak();
+/// From now on blocks in use and cached stay below `bytes` together (0: no limit).
+void set_limit(int64_t bytes);
 /// Returns all cached blocks to the system.
 void trim();
 

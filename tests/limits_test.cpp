@@ -61,6 +61,17 @@ TEST_SUITE("limits") {
     check_refused(train(out) + " --checkpoint-every -1", "--checkpoint-every");
   }
 
+  TEST_CASE("what would need more memory than allowed is refused with the estimate") {
+    const Runs runs;
+    const std::string out = runs.folder / "model";
+    check_refused(runs.train(out, "--max-memory 50K"), "--max-memory 0.0 MiB: train needs about ");
+    CHECK(!fs::exists(out + ".checkpoint"));
+    CHECK(run(runs.train(out, "--max-memory 500M")).code == 0);
+    check_refused(fmt::format("eval --data {} --model {} --eval-negatives 20 --max-memory 30K", runs.data, out),
+                  "lower --batch, --history or --dim");
+    check_refused(runs.train(out, "--max-memory much"), "--max-memory");
+  }
+
   TEST_CASE("a full disk, a size limit, a folder that must not be written") {
     const Runs runs;
     const std::string out = runs.folder / "model";
