@@ -213,15 +213,15 @@ StudySet study_set(const std::string& name, bool quick) {
     s.run.batch = 256;
   }
   if (quick) {
-    s.model.dim = 16;
+    s.model.dim = 32;
     s.model.hidden = 32;
     s.model.text_heads = s.model.heads = 2;
-    s.run.targets = 5;
+    s.run.targets = 20;
     s.run.history = std::min<int64_t>(s.run.history, 50);
     s.run.k = 10;
     s.run.negatives = 4;
-    s.run.epochs = 2;
-    s.pretrain_epochs = 1;
+    s.run.epochs = 4;
+    s.pretrain_epochs = 2;
     s.users = 300;
   }
   return s;
