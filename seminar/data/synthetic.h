@@ -51,8 +51,10 @@ struct SyntheticSettings {
       query_truth);
     f(SettingInfo{"text-truth", "chance that a word of an item is its topic's, else a common one", 0, 1, {}},
       text_truth);
-    f(SettingInfo{"attribute-truth", "chance that an item's category and brand are its topic's, else any topic's", 0, 1, {}},
-      attribute_truth);
+    f(
+        SettingInfo{
+            "attribute-truth", "chance that an item's category and brand are its topic's, else any topic's", 0, 1, {}},
+        attribute_truth);
     f(SettingInfo{"old-share", "share of the items that occur only in the first third of the time", 0, 0.9, {}},
       old_share);
     f(SettingInfo{"old-vanish", "0: those items stay; they are old by name only", 0, 1, {}}, old_vanish);
