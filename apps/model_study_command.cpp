@@ -29,11 +29,26 @@ struct StudyArguments {
   bool quick = false, compute_matched = true;
 };
 
+// A line of a table: one experiment on one set, over its seeds.
+struct Line {
+  const Job* job;  // its first
+  std::vector<RankingMetrics> metrics;
+  Interval ndcg10;
+  int64_t passes;
+  double seconds;  // mean
+  double mean(double RankingMetrics::*metric) const {
+    double total = 0;
+    for (const RankingMetrics& m : metrics) total += m.*metric;
+    return total / static_cast<double>(metrics.size());
+  }
+};
+
 // Everything that a study ran and found.
 struct Results {
   std::string title, x_label;
   std::vector<Job> jobs;
   std::vector<Outcome> outcomes;
+  std::vector<Line> lines;
   std::vector<Finding> findings;
 };
 
@@ -51,60 +66,53 @@ std::vector<Outcome> run_shown(const StudyArguments& a, const std::vector<Job>& 
   Progress progress(a.name, "% of a run");
   return run_jobs(jobs, a.sources.folder + "/runs", [&](int64_t done, int64_t total, const std::string& job) {
     if (interrupted()) {
-      progress.note(fmt::format("interrupted; the same command goes on from here"));
+      progress.note("interrupted; the same command goes on from here");
       throw Interrupted{};
     }
     progress.update(done, total, done, job);
   });
 }
 
-// The jobs of one experiment on one set, all seeds: [first, last) of the results, which keep them together.
-struct Line {
-  std::size_t first, last;
-};
-std::vector<Line> lines_of(const Results& r) {
+// The jobs keep the seeds of an experiment on a set together.
+std::vector<Line> lines_of(const std::vector<Job>& jobs, const std::vector<Outcome>& outcomes) {
   std::vector<Line> lines;
-  for (std::size_t i = 0; i < r.jobs.size(); ++i) {
-    if (i > 0 && r.jobs[i].set == r.jobs[i - 1].set && r.jobs[i].experiment == r.jobs[i - 1].experiment)
-      ++lines.back().last;
-    else
-      lines.push_back({i, i + 1});
+  for (std::size_t first = 0, last = 0; first < jobs.size(); first = last) {
+    Line line{&jobs[first], {}, {}, outcomes[first].passes, 0};
+    SeedValues values;
+    for (; last < jobs.size() && jobs[last].set == jobs[first].set && jobs[last].experiment == jobs[first].experiment;
+         ++last) {
+      line.metrics.push_back(ranking_metrics(outcomes[last].ranks));
+      line.seconds += outcomes[last].seconds;
+      values.push_back(user_values(outcomes[last], "ndcg@10"));
+    }
+    line.seconds /= static_cast<double>(last - first);
+    line.ndcg10 = seed_bootstrap({values}, interval_seed);
+    lines.push_back(std::move(line));
   }
   return lines;
 }
 
-double mean_metric(const Results& r, const Line& line, double RankingMetrics::*metric) {
-  double total = 0;
-  for (std::size_t i = line.first; i < line.last; ++i) total += ranking_metrics(r.outcomes[i].ranks).*metric;
-  return total / static_cast<double>(line.last - line.first);
-}
-
-Interval line_interval(const Results& r, const Line& line) {
-  SeedValues values;
-  for (std::size_t i = line.first; i < line.last; ++i) values.push_back(user_values(r.outcomes[i], "ndcg@10"));
-  return seed_bootstrap({values}, interval_seed);
+// Runs the jobs and tests the claims.
+void run_and_test(Results& r, const StudyArguments& a, const std::vector<Claim>& claims) {
+  r.outcomes = run_shown(a, r.jobs);
+  r.lines = lines_of(r.jobs, r.outcomes);
+  for (const Claim& claim : claims) r.findings.push_back(test_claim(claim, r.jobs, r.outcomes, interval_seed));
 }
 
 void print_tables(const Results& r) {
   std::string set;
-  for (const Line& line : lines_of(r)) {
-    const Job& job = r.jobs[line.first];
-    if (job.set != set) {
-      set = job.set;
+  for (const Line& line : r.lines) {
+    if (line.job->set != set) {
+      set = line.job->set;
       fmt::print(
           "\n{}: {}, {} users ranked, {} seeds\n{:<28} {:>6} {:>7} {:>8}  {:<16} {:>8} {:>7} {:>7} {:>6} {:>8}\n",
-          r.title, set, r.outcomes[line.first].ranks.users.size(), line.last - line.first, "model", "passes", "NDCG@5",
-          "NDCG@10", "95 % interval", "NDCG@50", "HR@10", "MRR", "ties", "time");
+          r.title, set, line.metrics[0].users, line.metrics.size(), "model", "passes", "NDCG@5", "NDCG@10",
+          "95 % interval", "NDCG@50", "HR@10", "MRR", "ties", "time");
     }
-    const Interval interval = line_interval(r, line);
-    double seconds = 0;
-    for (std::size_t i = line.first; i < line.last; ++i) seconds += r.outcomes[i].seconds;
-    const auto metric = [&](double RankingMetrics::*m) { return mean_metric(r, line, m); };
     fmt::print("{:<28} {:>6} {:>7.4f} {:>8.4f}  [{:.4f}, {:.4f}] {:>8.4f} {:>7.4f} {:>7.4f} {:>6.3f} {:>8}\n",
-               job.experiment->name, r.outcomes[line.first].passes, metric(&RankingMetrics::ndcg5), interval.mean,
-               interval.low, interval.high, metric(&RankingMetrics::ndcg50), metric(&RankingMetrics::hr10),
-               metric(&RankingMetrics::mrr), metric(&RankingMetrics::tie_rate),
-               duration(seconds / static_cast<double>(line.last - line.first)));
+               line.job->experiment->name, line.passes, line.mean(&RankingMetrics::ndcg5), line.ndcg10.mean,
+               line.ndcg10.low, line.ndcg10.high, line.mean(&RankingMetrics::ndcg50), line.mean(&RankingMetrics::hr10),
+               line.mean(&RankingMetrics::mrr), line.mean(&RankingMetrics::tie_rate), duration(line.seconds));
   }
 }
 
@@ -142,14 +150,13 @@ std::string json_of(const Results& r, const StudyArguments& a) {
   json["seeds"] = seeds_of(a);
   json["quick"] = a.quick;
   json["compute_matched"] = a.compute_matched;
-  for (const Line& line : lines_of(r)) {
-    const Interval interval = line_interval(r, line);
-    nlohmann::ordered_json row = {{"set", r.jobs[line.first].set},
-                                  {"model", r.jobs[line.first].experiment->name},
-                                  {"x", r.jobs[line.first].experiment->x},
-                                  {"passes", r.outcomes[line.first].passes},
-                                  {"ndcg@10_interval", {interval.low, interval.high}}};
-    for (const Metric& m : user_metrics()) row[m.name] = mean_metric(r, line, m.mean);
+  for (const Line& line : r.lines) {
+    nlohmann::ordered_json row = {{"set", line.job->set},
+                                  {"model", line.job->experiment->name},
+                                  {"x", line.job->experiment->x},
+                                  {"passes", line.passes},
+                                  {"ndcg@10_interval", {line.ndcg10.low, line.ndcg10.high}}};
+    for (const Metric& m : user_metrics()) row[m.name] = line.mean(m.mean);
     json["rows"].push_back(row);
   }
   for (const Finding& f : r.findings)
@@ -164,11 +171,10 @@ std::string json_of(const Results& r, const StudyArguments& a) {
 
 std::string table_chart(const Results& r) {
   std::vector<IntervalPanel> panels;
-  for (const Line& line : lines_of(r)) {
-    const Job& job = r.jobs[line.first];
+  for (const Line& line : r.lines) {
+    const Job& job = *line.job;
     if (panels.empty() || panels.back().title != job.set) panels.push_back({job.set, {}});
-    const Interval interval = line_interval(r, line);
-    panels.back().rows.push_back({job.experiment->name, interval.mean, interval.low, interval.high});
+    panels.back().rows.push_back({job.experiment->name, line.ndcg10.mean, line.ndcg10.low, line.ndcg10.high});
   }
   return interval_charts(r.title, "NDCG@10, 95 % interval", panels);
 }
@@ -178,15 +184,15 @@ std::string figure_chart(const Results& r) {
   double high = 0;
   const std::pair<const char*, double RankingMetrics::*> metrics[] = {
       {"NDCG@5", &RankingMetrics::ndcg5}, {"NDCG@10", &RankingMetrics::ndcg10}, {"NDCG@50", &RankingMetrics::ndcg50}};
-  for (const Line& line : lines_of(r)) {
-    const Job& job = r.jobs[line.first];
+  for (const Line& line : r.lines) {
+    const Job& job = *line.job;
     if (panels.empty() || panels.back().title != job.set) {
       panels.push_back({job.set, {}, {}});
       for (const auto& [name, metric] : metrics) panels.back().lines.push_back({name, {}});
     }
     panels.back().x.push_back(job.experiment->x);
     for (std::size_t m = 0; m < std::size(metrics); ++m) {
-      const double v = mean_metric(r, line, metrics[m].second);
+      const double v = line.mean(metrics[m].second);
       panels.back().lines[m].y.push_back(v);
       high = std::max(high, v);
     }
@@ -226,15 +232,14 @@ void run_paper_study(const StudyArguments& a) {
     sets[s].has_queries = data[s].query_share() > 0;
     plans.push_back(plan_study(a.name, sets[s], a.compute_matched));
   }
-  Results r{plans[0].title, plans[0].x_label, {}, {}, {}};
+  Results r{plans[0].title, plans[0].x_label, {}, {}, {}, {}};
   for (std::size_t s = 0; s < sets.size(); ++s)
     for (const Experiment& e : plans[s].experiments)
       for (const int64_t seed : seeds_of(a)) r.jobs.push_back({&e, &data[s], sets[s].name, seed});
-  r.outcomes = run_shown(a, r.jobs);
-  for (const StudyPlan& plan : plans)
-    for (const Claim& claim : plan.claims) r.findings.push_back(test_claim(claim, r.jobs, r.outcomes, interval_seed));
-  for (const Claim& claim : untestable_claims(a.name))
-    r.findings.push_back(test_claim(claim, r.jobs, r.outcomes, interval_seed));
+  std::vector<Claim> claims = untestable_claims(a.name);
+  for (auto plan = plans.rbegin(); plan != plans.rend(); ++plan)
+    claims.insert(claims.begin(), plan->claims.begin(), plan->claims.end());
+  run_and_test(r, a, claims);
   print_tables(r);
   print_findings(r);
   write_results(r, a);
@@ -261,7 +266,7 @@ void run_planted(const StudyArguments& a) {
       for (PlantedEffect& e : planted_effect(name, a.quick)) effects.push_back(std::move(e));
   if (effects.empty()) planted_effect(a.effect, a.quick);  // throws: no such effect
   std::vector<std::unique_ptr<Dataset>> data;
-  Results r{"Planted effects", "", {}, {}, {}};
+  Results r{"Planted effects", "", {}, {}, {}, {}};
   for (const PlantedEffect& effect : effects)
     for (const PlantedSet& set : effect.sets) {
       std::string folder = fmt::format("{}{}", set.name, a.quick ? " quick" : "");
@@ -270,9 +275,9 @@ void run_planted(const StudyArguments& a) {
       for (const Experiment& e : effect.experiments)
         for (const int64_t seed : seeds_of(a)) r.jobs.push_back({&e, data.back().get(), set.name, seed});
     }
-  r.outcomes = run_shown(a, r.jobs);
-  for (const PlantedEffect& effect : effects)
-    r.findings.push_back(test_claim(effect.claim, r.jobs, r.outcomes, interval_seed));
+  std::vector<Claim> claims;
+  for (const PlantedEffect& effect : effects) claims.push_back(effect.claim);
+  run_and_test(r, a, claims);
   print_planted(effects, r.findings);
   write_results(r, a);
 }

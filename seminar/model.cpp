@@ -47,12 +47,16 @@ Tensor candidate_labels(const Batch& batch) {
   return labels;
 }
 
-Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run, const Tensor& weight) {
-  if (run.ctr_loss == "bce") return bce_with_logits(logits, candidate_labels(batch), weight);
-  std::vector<int32_t> clicked(static_cast<std::size_t>(batch.size()), 0);
-  for (int64_t b = 0; b < batch.size() && weight.defined(); ++b)
-    if (weight.at({b, 0}) == 0) clicked[b] = -1;
+Var softmax_loss(const Var& logits, const Tensor& weight) {
+  std::vector<int32_t> clicked(static_cast<std::size_t>(logits.size(0)), 0);
+  for (std::size_t b = 0; b < clicked.size() && weight.defined(); ++b)
+    if (weight.at({static_cast<int64_t>(b), 0}) == 0) clicked[b] = -1;
   return cross_entropy(logits, Ids(std::move(clicked)));
+}
+
+Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run, const Tensor& weight) {
+  return run.ctr_loss == "bce" ? bce_with_logits(logits, candidate_labels(batch), weight)
+                               : softmax_loss(logits, weight);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -70,6 +70,9 @@ std::vector<int32_t> behaviour_ages(const Batch& batch);
 
 /// Labels [B, T] of a batch: 1 for the first candidate.
 Tensor candidate_labels(const Batch& batch);
+/// Cross entropy of the softmax of logits [B, T] against the first candidate; rows whose `weight` [B, T] (undefined:
+/// none) is zero take no part.
+Var softmax_loss(const Var& logits, const Tensor& weight = {});
 /// Cross entropy of logits [B, T] against the first candidate: of each candidate for itself, or of their softmax, as
 /// `run` says; over the rows that `weight` [B, T] (undefined: all) does not leave out with zeros.
 Var ctr_loss(const Var& logits, const Batch& batch, const RunSettings& run, const Tensor& weight = {});

@@ -103,10 +103,7 @@ Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, c
     const Var weighted = scale(part, static_cast<real>(weight));
     total = total.defined() ? total + weighted : weighted;
   };
-  if (run.next_weight > 0)
-    add("next",
-        cross_entropy(logits(fused, batch, mode), Ids(std::vector<int32_t>(static_cast<std::size_t>(batch.size()), 0))),
-        run.next_weight);
+  if (run.next_weight > 0) add("next", softmax_loss(logits(fused, batch, mode)), run.next_weight);
   if (run.align_weight > 0) add("align", alignment(fused.channels, batch, run), run.align_weight);
   if (run.relevance_weight > 0) add("relevance", query_item(fused.channels, batch, run, mode), run.relevance_weight);
   check(total.defined(), "pretrain: nothing to learn from: raise --next-weight, --align-weight or --relevance-weight");

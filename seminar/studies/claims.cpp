@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/parallel.h"
 #include "tensor/random.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 constexpr int64_t resamples = 1000;
+constexpr int64_t grain = 10;  // resamples a block
 
 // The users that have a value with every seed.
 SeedValues complete(const SeedValues& values) {
@@ -72,16 +74,15 @@ Interval seed_bootstrap(const std::vector<SeedValues>& groups, uint64_t seed) {
     check(!whole.back()[0].empty(), "bootstrap: no user has a value");
     interval.mean += mean_of(whole.back());
   }
-  std::vector<double> means;
+  std::vector<double> means(resamples, 0);
   const Rng rng = Rng(seed).split("seed bootstrap");
-  for (int64_t r = 0; r < resamples; ++r) {
-    double sum = 0;
-    for (std::size_t g = 0; g < whole.size(); ++g) {
-      Rng stream = rng.split(static_cast<uint64_t>(r)).split(static_cast<uint64_t>(g));
-      sum += resampled_mean(whole[g], stream);
-    }
-    means.push_back(sum);
-  }
+  parallel_for(resamples, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (std::size_t g = 0; g < whole.size(); ++g) {
+        Rng stream = rng.split(static_cast<uint64_t>(r)).split(static_cast<uint64_t>(g));
+        means[static_cast<std::size_t>(r)] += resampled_mean(whole[g], stream);
+      }
+  });
   std::sort(means.begin(), means.end());
   interval.low = means[static_cast<std::size_t>(resamples / 40)];
   interval.high = means[static_cast<std::size_t>(resamples - resamples / 40 - 1)];

@@ -14,20 +14,6 @@ namespace {
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t users_at_once = 64;
 
-// Calls row(user's place, batch, row of the batch, fused) for every test target, which is its row's first candidate.
-template <class Row>
-void each_test_row(const SeminarModel& model, const Dataset& data, const RunSettings& run, const Row& row) {
-  const NoGrad guard;
-  const std::vector<Target> targets = held_out_targets(data, Split::test);
-  for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
-    const auto part = std::span(targets).subspan(begin, std::min(users_at_once, targets.size() - begin));
-    const Batch batch = make_batch(data, part, {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
-    const FusedBatch fused =
-        fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
-    for (int64_t b = 0; b < batch.size(); ++b) row(begin + static_cast<std::size_t>(b), batch, b, fused);
-  }
-}
-
 const SeminarModel& seminar_of(const Model& model) {
   const SeminarModel* seminar = dynamic_cast<const SeminarModel*>(&model);
   if (!seminar) throw Bug("planted study: measures need a seminar model");
@@ -66,36 +52,43 @@ std::vector<double> old_item_knowledge(const Model& any, const Dataset& data, co
 
 // Per user: the share of the variance of the GSU's scores over the history that comes from the channel "attribute".
 std::vector<double> attribute_share(const Model& any, const Dataset& data, const RunSettings& run) {
+  const NoGrad guard;
   const SeminarModel& model = seminar_of(any);
   const auto& features = model.encoders.vocabulary.features;
   const auto found =
       std::find_if(features.begin(), features.end(), [](const FeatureScale& f) { return f.channel == "attribute"; });
   check(found != features.end(), "study: the data set has no channel 'attribute'");
   const int64_t loud = 2 + (found - features.begin()), d = model.settings().dim;  // behind text and attributes
-  std::vector<double> values(held_out_targets(data, Split::test).size(), none);
+  const std::vector<Target> targets = held_out_targets(data, Split::test);
   const Tensor folded = model.gsu.folded();
-  each_test_row(model, data, run, [&](std::size_t place, const Batch& batch, int64_t b, const FusedBatch& fused) {
-    const Tensor asked = matmul(reshape(slice(slice(fused.targets, 0, b, b + 1), 1, 0, 1), {1, d}), folded).value();
+  std::vector<double> values;
+  for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
+    const auto part = std::span(targets).subspan(begin, std::min(users_at_once, targets.size() - begin));
+    const Batch batch = make_batch(data, part, {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
+    const FusedBatch fused =
+        fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
     const Tensor gamma = model.fusion.weights(fused.channels, batch.history).value().contiguous();
-    const Tensor scores = matmul_transposed(slice(fused.history, 0, b, b + 1), reshape(asked, {1, 1, d})).value();
-    const Tensor channel =
-        matmul_transposed(fused.channels.item[static_cast<std::size_t>(loud)], asked).value();  // [items, 1]
-    const int64_t length = batch.length(), channels = gamma.size(1);
-    double n = 0, sum = 0, square = 0, part = 0, product = 0;
-    for (int64_t l = 0; l < length; ++l) {
-      const int64_t at = b * length + l;
-      if (batch.mask.data()[at] == 0) continue;
-      const double s = scores.data()[l], c = gamma.data()[at * channels + 1 + loud] *
-                                             static_cast<double>(channel.data()[batch.history.item[at]]);
-      n += 1;
-      sum += s;
-      square += s * s;
-      part += c;
-      product += s * c;
+    for (int64_t b = 0; b < batch.size(); ++b) {
+      const Tensor asked = matmul(reshape(slice(slice(fused.targets, 0, b, b + 1), 1, 0, 1), {1, d}), folded).value();
+      const Tensor scores = matmul_transposed(slice(fused.history, 0, b, b + 1), reshape(asked, {1, 1, d})).value();
+      const Tensor channel =
+          matmul_transposed(fused.channels.item[static_cast<std::size_t>(loud)], asked).value();  // [items, 1]
+      double n = 0, sum = 0, square = 0, share = 0, product = 0;
+      for (int64_t l = 0; l < batch.length(); ++l) {
+        const int64_t at = b * batch.length() + l;
+        if (batch.mask.data()[at] == 0) continue;
+        const double s = scores.data()[l], c = gamma.data()[at * gamma.size(1) + 1 + loud] *
+                                               static_cast<double>(channel.data()[batch.history.item[at]]);
+        n += 1;
+        sum += s;
+        square += s * s;
+        share += c;
+        product += s * c;
+      }
+      const double variance = square / n - sum / n * (sum / n);
+      values.push_back(variance > 0 ? (product / n - sum / n * (share / n)) / variance : none);
     }
-    const double variance = square / n - sum / n * (sum / n);
-    if (variance > 0) values[place] = (product / n - sum / n * (part / n)) / variance;
-  });
+  }
   return values;
 }
 
@@ -135,7 +128,6 @@ Experiment small_experiment(const std::string& name, bool quick) {
 
 PlantedEffect old_items(bool planted, bool quick) {
   SyntheticSettings data = small_data(quick);
-  data.items = 1500;
   data.popularity = 0.2;
   data.interests = 2;
   data.fit = 0.95;
