@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Static checks, every finding an error: clang-format 14, cppcheck 2.10 (warning, performance, portability), clang-tidy 14
+# (checks in .clang-tidy). Needs a configured build/release. tests/lint.sh [--all | FILE…]; without arguments the files
+# that differ from main.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case ${1:-} in
+  --all) mapfile -t files < <(git ls-files '*.cpp' '*.h') ;;
+  '') mapfile -t files < <(git diff --name-only --diff-filter=d main -- '*.cpp' '*.h') ;;
+  *) files=("$@") ;;
+esac
+[ ${#files[@]} -gt 0 ] || { echo "lint: no file differs from main"; exit 0; }
+
+clang-format-14 --dry-run -Werror "${files[@]}"
+
+# cppcheck 2.10 does not parse templated lambdas and misreads constructors behind an inline namespace; the findings that
+# are named with a file were looked at and are none.
+cppcheck --std=c++20 --language=c++ --enable=warning,performance,portability --quiet --error-exitcode=1 \
+  --template='{file}:{line}: {severity}: {message} [{id}]' -I . \
+  --suppress=missingIncludeSystem --suppress=syntaxError --suppress=uninitMemberVar \
+  --suppress=returnReference:autograd/engine.cpp --suppress=constStatement:autograd/ops_embedding.cpp \
+  --suppress=negativeContainerIndex:pq/rotation.cpp --suppress=returnDanglingLifetime:seminar/data/batch.cpp \
+  --suppress=missingReturn:seminar/data/dataset.cpp --suppress=containerOutOfBounds:seminar/studies/recall_study.cpp \
+  --suppress=operatorEqVarError:tensor/tensor.cpp --suppress=useInitializationList:tests/tiny_data.h \
+  "${files[@]}"
+
+tidied=0
+for file in "${files[@]}"; do
+  grep -qF "\"file\": \"$PWD/$file\"" build/release/compile_commands.json || continue  # headers, other presets
+  clang-tidy-14 --quiet -p build/release "$file" 2>/dev/null
+  tidied=$((tidied + 1))
+done
+echo "lint: ${#files[@]} files formatted and cppchecked, $tidied tidied, no finding"
