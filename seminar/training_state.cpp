@@ -99,6 +99,7 @@ TrainingState load_checkpoint(const std::string& path, Adam& adam, const Model& 
   if (has(start_prefix)) state.epoch_start = load_values(file, start_prefix, params);
   load_optimizer(file, adam_prefix, params, number("adam_steps"), adam);
   load_parameters(file, params);
+  load_parameters(file, model.frozen());
   return state;
 }
 

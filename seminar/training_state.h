@@ -23,8 +23,8 @@ struct TrainingState {
 void save_checkpoint(const TrainingState& state, const Adam& adam, const Model& model, const Dataset& data,
                      const RunSettings& run, const std::string& path);
 
-/// Puts parameters and moments in place and returns the state. Throws Error if the file is damaged or its run had
-/// another kind of model, other settings (threads apart), tokenizer or data: they are named in one line.
+/// Puts parameters, frozen tensors and moments in place and returns the state. Throws Error if the file is damaged or
+/// its run had another kind of model, other settings (threads apart), tokenizer or data: they are named in one line.
 TrainingState load_checkpoint(const std::string& path, Adam& adam, const Model& model, const Dataset& data,
                               const RunSettings& run);
 

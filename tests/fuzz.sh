@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of untrusted files with libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer, one target
 # after the other in one process, and prints what each one did. Findings are kept in build/fuzz/findings and end with
-# exit code 1; what was learned stays in build/fuzz/corpus. tests/fuzz.sh [--minutes N | --seconds N] [TARGET…]
-#   --minutes N   in all (default 60)     --seconds N   for each target
+# exit code 1; what was learned stays in build/fuzz/corpus. tests/fuzz.sh [--minutes N | --seconds N] [--build DIR] [TARGET…]
+#   --minutes N   in all (default 60)     --seconds N   for each target     --build DIR   built already, in DIR
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-minutes=60 seconds= targets=()
+minutes=60 seconds= targets=() work=
 while [ $# -gt 0 ]; do
   case $1 in
     --minutes) minutes=$2 && shift 2 ;;
     --seconds) seconds=$2 && shift 2 ;;
+    --build) work=$2 && shift 2 ;;
     *) targets+=("$1") && shift ;;
   esac
 done
 
-if ! command -v clang++-14 >/dev/null || ! ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
-  echo "fuzz.sh: skipped: needs the packages clang-14, libclang-rt-14-dev and libomp-14-dev"
-  exit 77
+if [ -z "$work" ]; then
+  if ! command -v clang++-14 >/dev/null || ! ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
+    echo "fuzz.sh: skipped: needs the packages clang-14, libclang-rt-14-dev and libomp-14-dev"
+    exit 77
+  fi
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz --target fuzz --target replay
+  work=build/fuzz
 fi
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz --target fuzz --target replay
 
-work=build/fuzz
 TMPDIR=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/fuzz.XXXXXX")
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
@@ -47,7 +50,7 @@ for target in "${targets[@]}"; do
   printf '%-12s %10s executions in %4d s, %s' "$target" "${runs:-?}" "$seconds" "$covered"
   if [ $code -ne 0 ]; then
     failed=1
-    printf ', FOUND: see %s and build/fuzz/findings' "$work/$target.log"
+    printf ', FOUND: see %s and %s' "$work/$target.log" "$work/findings"
   fi
   printf '\n'
 done

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "tensor/safetensors.h"
-#include "tests/tiny_data.h"
+#include "tests/temporary_folder.h"
 
 using namespace seminar;
 

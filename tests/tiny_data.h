@@ -1,34 +1,14 @@
 // A small data set with known contents, in a temporary folder that goes with the object.
 #pragma once
 
-#include <unistd.h>
-
-#include <atomic>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "seminar/data/dataset_builder.h"
 #include "seminar/settings.h"
+#include "tests/temporary_folder.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
-
-/// A fresh folder under the system's temporary one, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static std::atomic<int> count{0};
-    path_ = std::filesystem::temp_directory_path() / fmt::format("seminar-test-{}-{}", ::getpid(), count++);
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// 12 users, 30 items, histories of 2 to 18 actions, every third with a query. Item 7 has no words, item 8 no
 /// attributes.

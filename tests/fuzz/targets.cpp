@@ -13,6 +13,8 @@
 #include "seminar/data/import.h"
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
+#include "seminar/trainer.h"
+#include "seminar/training_state.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 
@@ -226,6 +228,13 @@ void use_model(const std::string& path) {
   load_model(path, workshop().tiny.data)->score(workshop().tiny.data, workshop().batch, workshop().run);
 }
 
+void use_checkpoint(const std::string& path) {
+  Workshop& w = workshop();
+  const auto model = make_model("mean_pool", small_settings(), w.tiny.data, Rng(1));
+  Adam adam(model->params(), {});
+  load_checkpoint(path, adam, *model, w.tiny.data, w.run);
+}
+
 std::vector<FuzzTarget> make_targets() {
   Workshop& w = workshop();
   const auto seeds_of = [&](const char* name, auto write) {
@@ -247,6 +256,11 @@ std::vector<FuzzTarget> make_targets() {
     save_quantized(quantize_model(w.seminar(), w.tiny.data, options), w.seminar(), path);
   };
   const auto model = [&](const std::string& path) { save_model(*w.model, w.tiny.data, w.run, path); };
+  const auto checkpoint = [&](const std::string& path) {
+    TrainOptions options;
+    options.checkpoint = path;
+    train(*make_model("mean_pool", small_settings(), w.tiny.data, Rng(1)), w.tiny.data, w.run, options);
+  };
   return {{"picture", pictures, read_picture},
           by_header("safetensors", {read_file(clip_folder + "expected.safetensors")}, read_safetensors),
           data_folder(),
@@ -256,6 +270,7 @@ std::vector<FuzzTarget> make_targets() {
           {"tokenizer", {read_file(clip_folder + "merges.txt")}, read_tokenizer},
           by_header("codes", seeds_of("codes.safetensors", codes), use_codes),
           by_header("model", seeds_of("model.safetensors", model), use_model),
+          by_header("checkpoint", seeds_of("checkpoint", checkpoint), use_checkpoint),
           by_header("clip", {read_file(clip_folder + "hugging_face/model.safetensors")},
                     [](const std::string& path) { load_clip(path); }),
           by_path("vectors", "v.npy", {npy},
