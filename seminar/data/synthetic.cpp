@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "seminar/data/new_folder.h"
 #include "tensor/random.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr int64_t first_second = 1672531200;  // 2023-01-01
 constexpr int64_t span_seconds = 365 * 86400;
 constexpr int words_of_topic = 20, common_words = 200, title_words = 6;
+constexpr int new_item_draws = 20;  // for an item the user has not had: then any
 constexpr int brands_of_topic = 5, topics_of_category = 4;
 
 // Draws indices with given weights.
@@ -220,10 +222,18 @@ void generate_dataset(const SyntheticSettings& settings, const std::string& dir,
       const int64_t day = p * span_seconds / (length + s.exposures + 1) / 86400;
       return first_second + day * 86400;
     };
-    const auto pick = [&](int64_t topic, int64_t time) {
+    std::unordered_set<int32_t> had;
+    const auto draw = [&](int64_t topic, int64_t time) {
       const bool early = time < first_second + span_seconds / 3;
       if (!user_rng.chance(s.fit)) return (early ? world.early_any : world.late_any)(user_rng);
       return (early ? world.early : world.late)[topic](user_rng);
+    };
+    const auto pick = [&](int64_t topic, int64_t time) {
+      int32_t item = draw(topic, time);
+      if (s.repeat < 1 && !user_rng.chance(s.repeat))
+        for (int i = 0; i < new_item_draws && had.contains(item); ++i) item = draw(topic, time);
+      had.insert(item);
+      return item;
     };
     for (int64_t p = 0; p < length; ++p) {
       const int64_t intent = interests.intent(user_rng), time = time_of(p) + 3600 * (7 + user_rng.below(17));

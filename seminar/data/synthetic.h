@@ -19,6 +19,7 @@ struct SyntheticSettings {
   double recall = 0.2;
   double fit = 0.8;
   double popularity = 0.8;
+  double repeat = 1;
   double search_share = 0.26;
   double query_truth = 0.9;
   double text_truth = 0.7;
@@ -46,6 +47,8 @@ struct SyntheticSettings {
     f(SettingInfo{"recall", "chance that a behaviour returns to a former interest", 0, 1, {}}, recall);
     f(SettingInfo{"fit", "chance that the item is of the intent's topic, else any popular item", 0, 1, {}}, fit);
     f(SettingInfo{"popularity", "exponent of Zipf's law among the items of a topic", 0, 5, {}}, popularity);
+    f(SettingInfo{"repeat", "chance that an item the user has had may come again, else another is drawn", 0, 1, {}},
+      repeat);
     f(SettingInfo{"search-share", "share of the behaviours that are searches", 0, 1, {}}, search_share);
     f(SettingInfo{"query-truth", "chance that a query is about the intent, else about any topic", 0, 1, {}},
       query_truth);
