@@ -37,7 +37,7 @@ Dataset study_data(const std::string& set, const StudySources& sources, bool qui
   }
   check(set == "generated", "--sets: must be among movielens, lastfm, beauty, generated: '{}'", set);
   SyntheticSettings s;
-  s.users = quick ? 300 : 1000;
+  s.users = quick ? 300 : 500;
   s.items = 2000;
   s.max_length = quick ? 200 : 500;
   s.picture_size = s.exposures = 0;

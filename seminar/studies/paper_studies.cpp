@@ -209,14 +209,16 @@ StudySet study_set(const std::string& name, bool quick) {
   } else if (name == "beauty") {
     s.run.history = 30;
     s.run.k = 20;
-    s.run.targets = 4;
+    s.run.targets = 2;
+    s.run.epochs = 4;
+    s.pretrain_epochs = 2;
     s.run.batch = 256;
   }
   if (quick) {
     s.model.dim = 32;
     s.model.hidden = 32;
     s.model.text_heads = s.model.heads = 2;
-    s.run.targets = 20;
+    s.run.targets = s.run.targets == 0 ? 20 : std::min<int64_t>(s.run.targets, 20);
     s.run.history = std::min<int64_t>(s.run.history, 50);
     s.run.k = 10;
     s.run.negatives = 4;
