@@ -14,6 +14,7 @@ struct CheckpointArguments {
   std::string file;     ///< empty: none
   double every = 300;   ///< s
   bool resume = false;  ///< go on from `file`
+  std::string log;      ///< file for a log by epoch (training_log.h); empty: none
 };
 
 /// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C the
