@@ -26,16 +26,19 @@ std::string as_path(std::string word) {
   return std::regex_match(word, path) || is_source_file(word) ? word : "";
 }
 
-// Identifiers of a code span that can only be names of the sources: with _, ::, ( or capitals inside.
+// Identifiers of a code span that can only be names of the sources: with _, ::, ( or capitals inside, and in no path.
 std::vector<std::string> names_in(const std::string& span) {
-  static const std::regex identifier("[A-Za-z_][A-Za-z0-9_]*");
+  if (!as_path(span).empty()) return {};
+  static const std::regex identifier("\\b[A-Za-z_][A-Za-z0-9_]*");
   std::vector<std::string> names;
   for (std::sregex_iterator m(span.begin(), span.end(), identifier), end; m != end; ++m) {
     const std::string name = m->str(), next = m->suffix().str().substr(0, 2), before = m->prefix().str();
     const bool camel = std::any_of(name.begin() + 1, name.end(), [](char c) { return std::isupper(c); }) &&
                        std::any_of(name.begin(), name.end(), [](char c) { return std::islower(c); });
     const bool called = next.starts_with('(') || next == "::" || before.ends_with("::");
-    if (name.size() > 2 && (name.find('_') != std::string::npos || camel || called)) names.push_back(name);
+    const bool written = name.size() > 3 && (name.find('_') != std::string::npos || camel);
+    const bool placeholder = name.rfind("NAME", 0) == 0;
+    if (!placeholder && (written || (name.size() > 2 && called))) names.push_back(name);
   }
   return names;
 }
@@ -159,7 +162,8 @@ TEST_SUITE("documents") {
   }
 
   TEST_CASE("the map of the paper: each row names a symbol of a file, and a test of a test file that there is") {
-    static const std::regex place("`([^`]+)` `([^`]+)`"), test("`([^`]+)` \\*([^*]+)\\*");
+    static const std::regex place("`([^`]+)` `([^`]+)`"), test("`([^`]+)` \\*([^*]+)\\*"),
+        golden("`(tests/golden/cases/[^`]+)`");
     int64_t rows = 0;
     std::istringstream map(repository_file("docs/paper-map.md"));
     for (std::string line; std::getline(map, line);) {
@@ -174,6 +178,8 @@ TEST_SUITE("documents") {
         CAPTURE(symbol);
         CHECK(has_word(without_comments(repository_file((*m)[1])), last));
       }
+      for (std::sregex_iterator m(cells[2].begin(), cells[2].end(), golden), end; m != end; ++m, ++tests)
+        CHECK(in_repository((*m)[1]));
       for (std::sregex_iterator m(cells[2].begin(), cells[2].end(), test), end; m != end; ++m, ++tests) {
         const std::vector<std::string> names = test_cases((*m)[1]);
         const std::string name = (*m)[2];
@@ -194,8 +200,8 @@ TEST_SUITE("documents") {
       ++chapters;
       const std::string text = repository_file(path), number = path.substr(std::string("docs/tour/").size(), 1);
       for (const std::string& part :
-           {std::string("$$"), std::string("```mermaid"), std::string("<!-- quote: "), "<!-- output: tour_0" + number,
-            std::string("## Exercise"), std::string("[*exercise ")}) {
+           {std::string("## The formula"), std::string("## The picture"), std::string("<!-- quote: "),
+            "<!-- output: tour_0" + number, std::string("## Exercise"), "[*exercise " + number}) {
         CAPTURE(part);
         CHECK(text.find(part) != std::string::npos);
       }
