@@ -64,7 +64,8 @@ int main() {
                apart.at({0, 0, l}));
 
   // Who decides? γ_ij = γ_i γ_j |x_t^(i)| |x_l^(j)|: the loud channel, image, in spite of equal γ for text.
-  const double weight[] = {0.3 * 1, 0.35 * 1, 0.35 * 4}, total = weight[0] + weight[1] + weight[2];
+  double weight[3], total = 0;
+  for (int m = 0; m < 3; ++m) total += weight[m] = static_cast<double>(gamma.at({0, m})) * (m == 2 ? 4 : 1);
   fmt::print("share of the score's weights with image on both sides: {:.2f}, of γ alone: {:.2f}\n",
-             weight[2] * weight[2] / (total * total), 0.35 * 0.35);
+             weight[2] * weight[2] / (total * total), std::pow(static_cast<double>(gamma.at({0, 2})), 2));
 }

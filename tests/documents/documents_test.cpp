@@ -58,8 +58,10 @@ TEST_SUITE("documents") {
   TEST_CASE("quoted blocks are what the sources say and what the programs print") {
     for (const std::string& path : documents()) {
       CAPTURE(path);
-      const std::string text = repository_file(path);
-      CHECK(refreshed(text) == text);  // mend with build/release/bin/quote
+      const std::string text = repository_file(path), fresh = refreshed(text);
+      const auto [is, should] = std::mismatch(text.begin(), text.end(), fresh.begin(), fresh.end());
+      INFO("after line " << std::count(text.begin(), is, '\n') << "; mend with build/release/bin/quote");
+      CHECK(std::string(is, text.end()) == std::string(should, fresh.end()));
     }
   }
 
