@@ -25,7 +25,7 @@ TEST_SUITE("cli") {
     write_movielens(folder / "src");
     const std::string data = folder / "data";
     CHECK(run(fmt::format("data import movielens {} --out {}", folder / "src", data)).code == 0);
-    CHECK(run(fmt::format("data info {}", data)).out.find("8") != std::string::npos);
+    CHECK(run(fmt::format("data info {}", data)).out.find('8') != std::string::npos);
     const std::string psu = folder / "psu.safetensors", model = folder / "model.safetensors",
                       json = folder / "metrics.json";
     CHECK(run(fmt::format("pretrain --data {} --out {} {}", data, psu, small)).code == 0);

@@ -20,7 +20,7 @@ int main() {
   for (const Ties ties : {Ties::expected, Ties::optimistic, Ties::pessimistic})
     fmt::print("constant scores, ties {:<12} HR@10 {:.2f}\n", name_of(ties), hit(settle({0, 99, 99}, ties), 10));
 
-  // The same skill among 99 negatives and in a catalogue of 10,000: how likely a negative is better depends on the user.
+  // The same skill among 99 negatives and in a catalogue of 10,000: some users are harder.
   Rng rng(1);
   const auto skill = [&](int64_t negatives) {
     std::vector<RankCount> ranks;
