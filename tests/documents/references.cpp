@@ -45,7 +45,7 @@ Command ask(const std::string& path) {
     if (text != 2) continue;
     const std::string name = line.substr(2, line.find(' ', 2) - 2);
     if (names_commands) {
-      command.below[name] = ask(path + " " + name);
+      command.below[name] = ask(fmt::format("{} {}", path, name));
     } else {
       all_matches(name, flag, flags);
     }

@@ -13,7 +13,7 @@ struct References {
   std::vector<std::string> spans;     ///< `code spans` in running text
   std::vector<std::string> links;     ///< targets of links, without #section
   std::vector<std::string> commands;  ///< lines of ```sh blocks, without comments, continued lines joined
-  std::vector<std::string> tests;     ///< [*names of test cases*], possibly shortened
+  std::vector<std::string> tests;     ///< [*names of test cases or programs*], possibly shortened
 };
 References references(const std::string& document);
 
