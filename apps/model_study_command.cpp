@@ -105,7 +105,7 @@ void print_tables(const Results& r) {
     if (line.job->set != set) {
       set = line.job->set;
       fmt::print(
-          "\n{}: {}, {} users ranked, {} seeds\n{:<28} {:>6} {:>7} {:>8}  {:<16} {:>8} {:>7} {:>7} {:>6} {:>8}\n",
+          "\n{}: {}, {} users ranked, seeds: {}\n{:<28} {:>6} {:>7} {:>8}  {:<16} {:>8} {:>7} {:>7} {:>6} {:>8}\n",
           r.title, set, line.metrics[0].users, line.metrics.size(), "model", "passes", "NDCG@5", "NDCG@10",
           "95 % interval", "NDCG@50", "HR@10", "MRR", "ties", "time");
     }
