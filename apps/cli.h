@@ -42,7 +42,8 @@ class SettingsFlags {
 /// elsewhere.
 class Progress {
  public:
-  Progress(std::string label, std::string unit);
+  /// With `silent` nothing is shown.
+  Progress(std::string label, std::string unit, bool silent = false);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -54,7 +55,7 @@ class Progress {
 
  private:
   std::string label_, unit_;
-  bool terminal_, drawn_ = false;
+  bool silent_, terminal_, drawn_ = false;
   std::chrono::steady_clock::time_point begin_, last_;
 };
 
