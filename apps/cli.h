@@ -82,6 +82,7 @@ void add_study_command(CLI::App& app);
 /// The studies that train models, as subcommands of `study`.
 void add_model_studies(CLI::App& study);
 void add_demo_command(CLI::App& app);
+void add_scaling_command(CLI::App& app);
 
 /// Thrown by a command that was interrupted and has saved its work.
 struct Interrupted {};

@@ -53,12 +53,13 @@ void rank_held_out(const EvalArguments& a, const Scorer& scorer, const Dataset& 
   if (!a.ranks.empty() && leads()) check_writable(a.ranks);
   const RunSettings& settings = a.flags.run;
   Progress progress("eval", "users", !leads());
-  const UserRanks ranks =
-      rank_users(scorer, data, settings,
-                 {a.valid ? Split::valid : Split::test, a.show_query, a.users, [&](int64_t done, int64_t total) {
-                    if (interrupted()) throw Interrupted{};
-                    progress.update(done, total, done, "");
-                  }, &world()});
+  const UserRanks ranks = rank_users(scorer, data, settings,
+                                     {a.valid ? Split::valid : Split::test, a.show_query, a.users,
+                                      [&](int64_t done, int64_t total) {
+                                        if (interrupted()) throw Interrupted{};
+                                        progress.update(done, total, done, "");
+                                      },
+                                      &world()});
   if (!leads()) return;
   const RankingMetrics m = ranking_metrics(ranks, ties_named(a.ties));
   const std::vector<Interval> intervals = metric_intervals(ranks.ranks, m.ties, static_cast<uint64_t>(settings.seed));

@@ -21,9 +21,9 @@ namespace {
 
 // A line on stderr. Of several ranks with the same to say only the first comes to say it, for it then ends them all.
 void report(const std::string& line) {
-  constexpr std::chrono::milliseconds turn{200};
+  constexpr std::chrono::seconds turn{1};  // mpirun needs half of it to end the others
   const int64_t rank = world().rank();
-  std::this_thread::sleep_for(turn * std::min<int64_t>(rank, 8));
+  std::this_thread::sleep_for(turn * std::min<int64_t>(rank, 5));
   fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", rank) : "", line);
 }
 
@@ -35,7 +35,8 @@ void refuse_ranks(CLI::App& command) {
   const std::vector<CLI::App*> inner = command.get_subcommands([](CLI::App*) { return true; });
   for (CLI::App* sub : inner) refuse_ranks(*sub);
   const std::string name = command.get_name();
-  if (inner.empty() && std::find(std::begin(shared_commands), std::end(shared_commands), name) == std::end(shared_commands))
+  if (inner.empty() &&
+      std::find(std::begin(shared_commands), std::end(shared_commands), name) == std::end(shared_commands))
     command.preparse_callback(
         [name](std::size_t) { check(world().size() == 1, "{}: runs as one rank: start it without mpirun", name); });
 }
@@ -56,6 +57,7 @@ int run(int argc, char** argv) {
   add_quantize_command(app);
   add_study_command(app);
   add_demo_command(app);
+  add_scaling_command(app);
   refuse_ranks(app);
   install_signal_handlers();
   try {

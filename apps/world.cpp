@@ -9,8 +9,8 @@ namespace seminar {
 
 void join_world() {
   const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
-  check(!ranks || std::string(ranks) == "1", "started as {} ranks by mpirun, but built without MPI: build with cmake -DSEMINAR_MPI=ON",
-        ranks ? ranks : "");
+  check(!ranks || std::string(ranks) == "1",
+        "started as {} ranks by mpirun, but built without MPI: build with cmake -DSEMINAR_MPI=ON", ranks ? ranks : "");
 }
 Communicator& world() { return alone(); }
 void leave_world() {}

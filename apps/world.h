@@ -1,4 +1,5 @@
-// The ranks of this program: those that mpirun started, in a build with SEMINAR_MPI (world_mpi.cpp); else one (world.cpp).
+// The ranks of this program: those that mpirun started, in a build with SEMINAR_MPI (world_mpi.cpp); else one
+// (world.cpp).
 #pragma once
 
 #include "seminar/distributed/communicator.h"

@@ -46,8 +46,8 @@ class MpiWorld : public Communicator {
     called(MPI_Allgather(&own, 1, MPI_INT64_T, bytes.data(), 1, MPI_INT64_T, MPI_COMM_WORLD), "MPI_Allgather");
     const Layout to = layout(bytes);
     std::string all(static_cast<std::size_t>(to.total), 0);
-    called(MPI_Allgatherv(mine.data(), mpi_count(own), MPI_BYTE, all.data(), to.counts.data(), to.starts.data(), MPI_BYTE,
-                          MPI_COMM_WORLD),
+    called(MPI_Allgatherv(mine.data(), mpi_count(own), MPI_BYTE, all.data(), to.counts.data(), to.starts.data(),
+                          MPI_BYTE, MPI_COMM_WORLD),
            "MPI_Allgatherv");
     sent_ += (own + int64_t{sizeof own}) * (size_ - 1);
     return cut(all, to);
@@ -71,8 +71,9 @@ class MpiWorld : public Communicator {
   }
 
   int64_t start_all_to_all(const void* send, void* receive, int64_t bytes) override {
-    called(MPI_Ialltoall(send, mpi_count(bytes), MPI_BYTE, receive, mpi_count(bytes), MPI_BYTE, MPI_COMM_WORLD, ticket()),
-           "MPI_Ialltoall");
+    called(
+        MPI_Ialltoall(send, mpi_count(bytes), MPI_BYTE, receive, mpi_count(bytes), MPI_BYTE, MPI_COMM_WORLD, ticket()),
+        "MPI_Ialltoall");
     sent_ += bytes * (size_ - 1);
     return std::ssize(requests_) - 1;
   }

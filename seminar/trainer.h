@@ -12,8 +12,8 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// Where a rank's time went and what it sent, summed over the steps since training began or went on.
 struct StepTotals {
-  int64_t steps = 0, dense_numbers = 0;                      ///< dense_numbers: of one step
-  double compute = 0, exchange = 0, update = 0;              ///< s; exchange: what backward did not hide
+  int64_t steps = 0, dense_numbers = 0;                     ///< dense_numbers: of one step
+  double compute = 0, exchange = 0, update = 0;             ///< s; exchange: what backward did not hide
   int64_t dense_bytes = 0, row_bytes = 0, other_bytes = 0;  ///< other: losses and whether to go on
 };
 
@@ -51,8 +51,8 @@ struct TrainReport {
 /// Trains `model` in place for run.epochs, or until run.patience epochs brought nothing better, and leaves it with the
 /// parameters of the epoch of the best validation NDCG@10, or of the last with run.keep "last". A checkpoint stays
 /// behind: it is the caller's to remove once the model is saved. Throws Error if a loss or a gradient is not finite,
-/// naming epoch, step and the first bad tensor; the last checkpoint is from before that. How many ranks there are changes
-/// no bit of the result.
+/// naming epoch, step and the first bad tensor; the last checkpoint is from before that. How many ranks there are
+/// changes no bit of the result.
 TrainReport train(Model& model, const Dataset& data, const RunSettings& run, const TrainOptions& options = {});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -137,7 +137,7 @@ TEST_SUITE("engine") {
     for (const auto& [node, grad] : told)
       for (const Param* p : {&first, &shared, &last})
         if (p->var().node().get() == node) CHECK(grad == p->var().grad().to_vector());
-    CHECK(told[0].second == std::vector<real>{9, 32});                          // first · shared²
+    CHECK(told[0].second == std::vector<real>{9, 32});                            // first · shared²
     CHECK(shared.var().grad().to_vector() == std::vector<real>{2 * 15, 2 * 48});  // 2 · first · shared · last
   }
 

@@ -9,17 +9,26 @@ using namespace seminar;
 namespace {
 
 std::string ranks(int n, const std::string& options = "") {
-  return fmt::format("env OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 {} {} --oversubscribe -np {}",
-                     SEMINAR_MPIRUN, options, n);
+  return fmt::format(
+      "env OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 {} {} --oversubscribe -np {}",
+      SEMINAR_MPIRUN, options, n);
 }
 
 struct Files {
   TemporaryFolder folder;
   std::string data = folder / "data";
-  Files() { tiny_builder().write(data); }
+  // tiny_builder() with more items, for the 99 negatives of studies.
+  Files() {
+    DatasetBuilder builder = tiny_builder();
+    for (int i = 31; i <= 200; ++i) builder.item(fmt::format("{}", 100 + i));
+    builder.write(data);
+  }
   // Training with four shards.
   std::string train(const std::string& out, const std::string& more = "") const {
-    return fmt::format("train --data {} --out {} {} --epochs 3 --targets 0 --shards 4 {}", data, folder / out, small, more);
+    return fmt::format(
+        "train --data {} --out {} --dim 8 --heads 2 --text-heads 2 --hidden 8 --k 4 --history 10 --negatives 2 --batch "
+        "16 --eval-negatives 20 --epochs 3 --targets 0 --shards 4 {}",
+        data, folder / out, small, more);
   }
   std::string text(const std::string& name) const { return read_file(folder / name); }
 };
@@ -50,10 +59,11 @@ TEST_SUITE("mpirun") {
       CHECK(lines(pretrained.out) == 1);
       CHECK(pretrained.err.find(fmt::format("pretrain  rank 0 of {} ranks, ", n)) != std::string::npos);
       CHECK(run_under(ranks(n), files.train(model, "--init " + files.folder / "psu1")).code == 0);
-      CHECK(run_under(ranks(n), fmt::format("eval --data {} --model {} --json {} --ranks {} --eval-negatives 9", files.data,
-                                            files.folder / "model1", files.folder / fmt::format("json{}", n),
-                                            files.folder / fmt::format("ranks{}", n)))
-                .code == 0);
+      CHECK(
+          run_under(ranks(n), fmt::format("eval --data {} --model {} --json {} --ranks {} --eval-negatives 9",
+                                          files.data, files.folder / "model1", files.folder / fmt::format("json{}", n),
+                                          files.folder / fmt::format("ranks{}", n)))
+              .code == 0);
       for (const char* name : {"psu", "model", "json", "ranks"})
         CHECK(files.text(fmt::format("{}{}", name, n)) == files.text(std::string(name) + "1"));
     }
@@ -73,7 +83,8 @@ TEST_SUITE("mpirun") {
     for (const pid_t rank : all) CHECK(::kill(rank, 0) != 0);  // nobody is left
     CHECK(file_exists(files.folder / "model.checkpoint"));
 
-    Running again(files.train("model", "--checkpoint-every 0 --resume"), ranks(2, "--mca odls_base_sigkill_timeout 60"));
+    Running again(files.train("model", "--checkpoint-every 0 --resume"),
+                  ranks(2, "--mca odls_base_sigkill_timeout 60"));
     again.wait_for("epoch 2/3");
     again.send(SIGTERM);
     CHECK(again.wait() != 0);

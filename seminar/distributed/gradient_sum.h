@@ -1,11 +1,11 @@
 // The gradients of a step's shards as one sum: the same bits whoever computed which shard.
 //
-// Shards are numbered; their gradients are added as the leaves of a balanced binary tree. A rank has a whole subtree and
-// adds it up on its own; the ranks' sums are the tree's upper part. Dense gradients go in buckets, each sent as soon as
-// backward has finished with its parameters: every rank gets one slice of it from all, adds them in the tree's order and
-// gives the sum to all, which are the bytes of a ring all-reduce, 2 (N-1)/N of the bucket, but in a fixed order, which
-// MPI_Allreduce does not promise. Row gradients go by id: sorted, each to the rank id mod N, which adds them and gives
-// the sums to all. Dense buckets hold no table whose gradients are rows.
+// Shards are numbered; their gradients are added as the leaves of a balanced binary tree. A rank has a whole subtree
+// and adds it up on its own; the ranks' sums are the tree's upper part. Dense gradients go in buckets, each sent as
+// soon as backward has finished with its parameters: every rank gets one slice of it from all, adds them in the tree's
+// order and gives the sum to all, which are the bytes of a ring all-reduce, 2 (N-1)/N of the bucket, but in a fixed
+// order, which MPI_Allreduce does not promise. Row gradients go by id: sorted, each to the rank id mod N, which adds
+// them and gives the sums to all. Dense buckets hold no table whose gradients are rows.
 #pragma once
 
 #include <unordered_map>
@@ -61,8 +61,8 @@ class GradientSum {
   std::vector<Bucket> buckets_;
   std::vector<Table> tables_;
   std::unordered_map<const Node*, std::size_t> bucket_of_;
-  int64_t shard_ = 0;         // of the rank's own
-  std::size_t next_ = 0;      // bucket to take
+  int64_t shard_ = 0;     // of the rank's own
+  std::size_t next_ = 0;  // bucket to take
   int64_t dense_bytes_ = 0, row_bytes_ = 0;
 };
 
