@@ -19,11 +19,13 @@
 namespace seminar {
 namespace {
 
-// A line on stderr. Of several ranks with the same to say only the first comes to say it, for it then ends them all.
+// A line on stderr. Of several ranks with the same to say only the first comes to say it: it then ends them all, of which
+// the others hear by a signal while they wait.
 void report(const std::string& line) {
-  constexpr std::chrono::seconds turn{1};  // mpirun needs half of it to end the others
+  constexpr std::chrono::seconds turn{1};
   const int64_t rank = world().rank();
   std::this_thread::sleep_for(turn * std::min<int64_t>(rank, 5));
+  if (rank > 0 && interrupted()) return;
   fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", rank) : "", line);
 }
 

@@ -217,6 +217,7 @@ class Training {
     t.dense_numbers = gradients_.dense_numbers();
     t.dense_bytes += gradients_.dense_bytes();
     t.row_bytes += gradients_.row_bytes();
+    t.rows += gradients_.own_rows();
   }
 
   void guarded(const std::function<void()>& f) const {

@@ -12,7 +12,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// Where a rank's time went and what it sent, summed over the steps since training began or went on.
 struct StepTotals {
-  int64_t steps = 0, dense_numbers = 0;                     ///< dense_numbers: of one step
+  int64_t steps = 0, dense_numbers = 0, rows = 0;           ///< dense_numbers: of one step; rows: distinct, of tables
   double compute = 0, exchange = 0, update = 0;             ///< s; exchange: what backward did not hide
   int64_t dense_bytes = 0, row_bytes = 0, other_bytes = 0;  ///< other: losses and whether to go on
 };

@@ -184,6 +184,8 @@ void GradientSum::finish() {
   if (shards_ == 1) return;
   if (shard_ != own_) throw Bug(fmt::format("gradients: {} of {} shards", shard_, own_));
   shard_ = 0;
+  own_rows_ = 0;
+  for (const Table& t : tables_) own_rows_ += t.sums.front().ids.numel();
   if (world_.size() > 1) exchange_rows();
   for (Table& t : tables_) {
     for (RowGradient& g : t.sums)

@@ -30,6 +30,8 @@ class GradientSum {
   /// Bytes that this rank sent in the last step.
   int64_t dense_bytes() const { return dense_bytes_; }
   int64_t row_bytes() const { return row_bytes_; }
+  /// Distinct rows of tables that have a gradient in this rank's shards of the last step; not counted for one shard.
+  int64_t own_rows() const { return own_rows_; }
   /// Numbers in all dense buckets: one for each of the parameters' numbers and one for each parameter, telling whether
   /// any shard has a gradient for it, and what fills each bucket up to a multiple of N.
   int64_t dense_numbers() const;
@@ -63,7 +65,7 @@ class GradientSum {
   std::unordered_map<const Node*, std::size_t> bucket_of_;
   int64_t shard_ = 0;     // of the rank's own
   std::size_t next_ = 0;  // bucket to take
-  int64_t dense_bytes_ = 0, row_bytes_ = 0;
+  int64_t dense_bytes_ = 0, row_bytes_ = 0, own_rows_ = 0;
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION
