@@ -19,8 +19,8 @@
 namespace seminar {
 namespace {
 
-// A line on stderr. Of several ranks with the same to say only the first comes to say it: it then ends them all, of which
-// the others hear by a signal while they wait.
+// A line on stderr. Of several ranks with the same to say only the first comes to say it: it then ends them all, of
+// which the others hear by a signal while they wait.
 void report(const std::string& line) {
   constexpr std::chrono::seconds turn{1};
   const int64_t rank = world().rank();

@@ -53,7 +53,7 @@ void run(ScalingArguments& a) {
 void add_scaling_command(CLI::App& app) {
   const auto a = std::make_shared<ScalingArguments>();
   CLI::App* command = app.add_subcommand(
-      "scaling", "Predict the time of a step on N machines; under mpirun measure the messages between its ranks");
+      "scaling", "Predict the time of a step on N machines; under mpirun measure the messages between them");
   const auto option = [&](const char* name, auto& value, const char* help) {
     return command->add_option(name, value, help)->check(CLI::NonNegativeNumber)->capture_default_str();
   };
