@@ -78,6 +78,7 @@ void add_eval_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_quantize_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 void add_study_command(CLI::App& app);
 /// The studies that train models, as subcommands of `study`.
 void add_model_studies(CLI::App& study);

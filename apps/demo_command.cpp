@@ -6,7 +6,9 @@
 #include <filesystem>
 
 #include "apps/cli.h"
+#include "apps/retrieval_example.h"
 #include "apps/training.h"
+#include "apps/training_log.h"
 #include "seminar/data/import.h"
 #include "seminar/model_file.h"
 #include "seminar/seminar_model.h"
@@ -34,7 +36,9 @@ std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name,
                                const Dataset& data, const RunSettings& run, int64_t passes_before,
                                const std::string& file) {
   const auto begin = std::chrono::steady_clock::now();
-  train_shown(name, *model, data, run);
+  CheckpointArguments files;
+  files.log = training_log_path(file);
+  train_shown(name, *model, data, run, files);
   save_model(*model, data, run, file);
   const RankingMetrics metrics = evaluate(*model, data, run, {});
   table.push_back({name, passes_before + run.epochs, metrics,
@@ -52,25 +56,14 @@ void print_table(const std::vector<Row>& table) {
   }
 }
 
-// The behaviours that the GSU keeps for the true next item of the user with the median history.
-void print_retrieval(const SeminarModel& model, const Dataset& data, RunSettings run) {
-  std::vector<int64_t> users(static_cast<std::size_t>(data.users()));
-  for (int64_t u = 0; u < data.users(); ++u) users[u] = u;
-  std::stable_sort(users.begin(), users.end(),
-                   [&](int64_t a, int64_t b) { return data.user_items(a).size() < data.user_items(b).size(); });
-  const int64_t user = users[users.size() * 3 / 4];
-  const auto items = data.user_items(user), queries = data.user_queries(user);
-  const Target target{static_cast<int32_t>(user), static_cast<int32_t>(items.size()) - 1};
-  run.k = std::min<int64_t>(10, run.k);
-  const Batch batch =
-      make_batch(data, std::span(&target, 1), {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
-  const Retrieved found = *model.retrieve(data, batch, run);
+void print_retrieval(const SeminarModel& model, const Dataset& data, const RunSettings& run) {
+  const RetrievalExample example = retrieval_example(model, data, run, example_user(data), 10);
   fmt::print("\nUser {} with {} behaviours. Target: {}\nThe {} behaviours that GSU retrieved, best first:\n",
-             data.original_user(user), items.size(), data.title(items[target.position]), found.k);
-  for (int64_t i = 0; i < found.k && found.mask.data()[i] != 0; ++i) {
-    const int32_t at = batch.begins[0] + found.positions[i];
-    const std::string query = queries[at] == 0 ? "" : fmt::format("   (query: {})", data.query_text(queries[at]));
-    fmt::print("  {:>2}. {}, {} ago{}\n", i + 1, data.title(items[at]), target.position - at, query);
+             example.user, example.behaviours, example.target, example.retrieved.size());
+  for (std::size_t i = 0; i < example.retrieved.size(); ++i) {
+    const RetrievedBehaviour& b = example.retrieved[i];
+    fmt::print("  {:>2}. {}, {} ago{}\n", i + 1, b.title, b.ago,
+               b.query.empty() ? "" : fmt::format("   (query: {})", b.query));
   }
 }
 
@@ -106,8 +99,8 @@ void run(DemoArguments& a) {
                   a.work + "/seminar.safetensors");
   print_table(table);
   print_retrieval(dynamic_cast<const SeminarModel&>(*model), data, a.flags.run);
-  fmt::print("\nModels and data are in {}/. Whole demo: {}.\n", a.work,
-             duration(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
+  fmt::print("\nModels and data are in {0}/: 'seminar report {0} --out report.html' shows them. Whole demo: {1}.\n",
+             a.work, duration(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
 }
 
 }  // namespace

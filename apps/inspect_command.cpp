@@ -1,9 +1,8 @@
 // seminar inspect
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "apps/cli.h"
+#include "apps/module_tree.h"
 #include "autograd/debug.h"
 #include "seminar/model_file.h"
 #include "tensor/file.h"
@@ -27,11 +26,13 @@ void draw_graph(const std::string& model_path, const std::string& data_path, con
 void add_inspect_command(CLI::App& app) {
   struct Arguments {
     std::string path, graph, data;
+    bool dot = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* command =
-      app.add_subcommand("inspect", "Print what a safetensors file holds: metadata, tensors, shapes, norms");
+  CLI::App* command = app.add_subcommand(
+      "inspect", "Print what a safetensors file holds: metadata, the tree of its modules with shapes and norms");
   command->add_option("file", a->path, "a .safetensors file")->required();
+  command->add_flag("--dot", a->dot, "print the tree as Graphviz instead");
   CLI::Option* data = command->add_option("--data", a->data, "data set folder, for --graph");
   command
       ->add_option("--graph", a->graph, "write the autograd graph of one small step of the model as Graphviz to FILE")
@@ -42,18 +43,13 @@ void add_inspect_command(CLI::App& app) {
       draw_graph(a->path, a->data, a->graph);
     }
     const SafetensorsFile file(a->path);
-    for (const auto& [key, value] : file.metadata()) fmt::print("{}: {}\n", key, value);
-    int64_t total = 0;
-    for (const auto& [name, entry] : file.entries()) {
-      total += entry.shape.numel();
-      const bool numbers = entry.dtype == Dtype::f32 || entry.dtype == Dtype::f64;
-      double square = 0;
-      if (numbers)
-        for (real x : file.tensor(name).to_vector()) square += static_cast<double>(x) * static_cast<double>(x);
-      fmt::print("{:<40} {:<20} {}\n", name, fmt::format("{}", entry.shape),
-                 numbers ? fmt::format("norm {:.4f}", std::sqrt(square)) : "integers");
+    const ModuleTree tree = module_tree(file);
+    if (a->dot) {
+      fmt::print("{}", tree.dot());
+      return;
     }
-    fmt::print("{} tensors, {} numbers\n", file.entries().size(), total);
+    for (const auto& [key, value] : file.metadata()) fmt::print("{}: {}\n", key, value);
+    fmt::print("{}{} tensors, {} numbers\n", tree.text(), file.entries().size(), tree.numbers);
   });
 }
 

@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   add_compare_command(app);
   add_inspect_command(app);
   add_quantize_command(app);
+  add_report_command(app);
   add_study_command(app);
   add_demo_command(app);
   add_scaling_command(app);

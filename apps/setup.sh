@@ -1,23 +1,13 @@
-# Sourced by apps/demo.sh and tests/run.sh: installs what is missing with apt and builds the release preset.
+# Sourced by apps/demo.sh and tests/run.sh: installs what is missing and builds the release preset.
 # $1: "tests" to build the tests as well.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. apps/install.sh
 
 packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev
   libpng-dev libjpeg62-turbo-dev libutf8proc-dev pkg-config)
 [ "${1:-}" = tests ] && packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin)
-
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "Installing ${missing[*]}"
-  sudo=()
-  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
-  "${sudo[@]}" apt-get update -q
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+install "${packages[@]}"
 
 [ "${1:-}" = tests ] && tests=ON || tests=OFF
 cmake --preset release -DSEMINAR_TESTS=$tests -DSEMINAR_MPI=$tests

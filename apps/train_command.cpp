@@ -3,6 +3,7 @@
 
 #include "apps/cli.h"
 #include "apps/training.h"
+#include "apps/training_log.h"
 #include "apps/world.h"
 #include "seminar/model_file.h"
 #include "seminar/seminar_model.h"
@@ -40,6 +41,7 @@ void run(const std::string& label, const std::string& kind, TrainArguments& a) {
   if (leads()) {
     check_writable(a.out);
     check_writable(a.checkpoint.file);
+    a.checkpoint.log = training_log_path(a.out);
   }
   check(a.checkpoint.resume || !file_exists(a.checkpoint.file),
         "{}: left by a run that was stopped: go on with --resume, or remove it", a.checkpoint.file);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli.h"
+#include "apps/training_log.h"
 #include "apps/world.h"
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
@@ -56,6 +57,7 @@ std::string stats_line(const StepTotals& t) {
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const CheckpointArguments& checkpoint) {
   Progress progress(label, "targets", !leads());
+  TrainingLog log(checkpoint.log, checkpoint.resume);
   TrainOptions options;
   options.checkpoint = checkpoint.file;
   options.checkpoint_every = checkpoint.every;
@@ -66,6 +68,7 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
     for (const LossPart& part : p.loss)
       text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
     progress.update(p.step, p.steps, p.targets, text);
+    if (!checkpoint.log.empty()) log.add(p, progress.seconds());
     if (p.valid)
       progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
                                 p.valid->ndcg10, duration(progress.seconds())));

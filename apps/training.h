@@ -14,6 +14,7 @@ struct CheckpointArguments {
   std::string file;     ///< empty: none
   double every = 300;   ///< s
   bool resume = false;  ///< go on from `file`
+  std::string log;      ///< file for a log by epoch (training_log.h); empty: none
   bool stats = false;   ///< note after every epoch where the time of a step goes and what it sends
 };
 

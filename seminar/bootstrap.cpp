@@ -11,7 +11,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t resamples = 1000, sign_draws = 10000;
+constexpr int64_t sign_draws = 10000;
 constexpr int64_t grain = 10;  // resamples a block
 
 std::vector<double> differences(std::span<const double> a, std::span<const double> b) {
@@ -24,6 +24,12 @@ std::vector<double> differences(std::span<const double> a, std::span<const doubl
 double sum(std::span<const double> values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 }  // namespace
+
+Interval percentile_interval(double mean, std::vector<double> resampled) {
+  std::sort(resampled.begin(), resampled.end());
+  const std::size_t tail = resampled.size() / 40;
+  return {mean, resampled[tail - 1], resampled[resampled.size() - tail]};
+}
 
 Interval bootstrap(std::span<const double> values, uint64_t seed) {
   check(!values.empty(), "bootstrap: no values");
@@ -38,9 +44,7 @@ Interval bootstrap(std::span<const double> values, uint64_t seed) {
       means[static_cast<std::size_t>(r)] = total / static_cast<double>(n);
     }
   });
-  std::sort(means.begin(), means.end());
-  constexpr std::size_t tail = resamples / 40;
-  return {sum(values) / static_cast<double>(n), means[tail - 1], means[resamples - tail]};
+  return percentile_interval(sum(values) / static_cast<double>(n), std::move(means));
 }
 
 Interval bootstrap_difference(std::span<const double> a, std::span<const double> b, uint64_t seed) {

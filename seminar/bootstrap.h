@@ -14,6 +14,9 @@ namespace seminar::inline SEMINAR_PRECISION {
 struct Interval {
   double mean = 0, low = 0, high = 0;
 };
+constexpr int64_t resamples = 1000;
+/// `mean` with the 2.5 % and 97.5 % places of the resamples' means.
+Interval percentile_interval(double mean, std::vector<double> resampled);
 /// Percentile bootstrap over the values (1,000 resamples): of one value the interval is that value. Throws Error if
 /// there are none.
 Interval bootstrap(std::span<const double> values, uint64_t seed);

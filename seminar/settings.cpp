@@ -17,6 +17,28 @@ std::string to_json(S& settings) {
   return json.dump();
 }
 
+template <class S>
+S from_json(const std::string& text, const std::string& where) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  check(json.is_object(), "{}: settings are not a JSON object", where);
+  S settings;
+  std::size_t found = 0;
+  settings.visit([&](const SettingInfo& s, auto& value) {
+    using T = std::remove_reference_t<decltype(value)>;
+    const auto it = json.find(s.name);
+    check(it != json.end(), "{}: setting missing: '{}'", where, s.name);
+    const bool fits = std::is_same_v<T, std::string> ? it->is_string()
+                      : std::is_same_v<T, double>    ? it->is_number()
+                                                     : it->is_number_integer();
+    check(fits, "{}: setting '{}' has the wrong type", where, s.name);
+    value = it->get<T>();
+    ++found;
+  });
+  check(found == json.size(), "{}: {} unknown settings", where, json.size() - found);
+  check_settings(settings);
+  return settings;
+}
+
 }  // namespace
 
 void check_range(const SettingInfo& s, double value) {
@@ -45,24 +67,10 @@ std::string settings_json(ModelSettings& settings) { return to_json(settings); }
 std::string settings_json(RunSettings& settings) { return to_json(settings); }
 
 ModelSettings model_settings_from_json(const std::string& text, const std::string& where) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  check(json.is_object(), "{}: settings are not a JSON object", where);
-  ModelSettings settings;
-  std::size_t found = 0;
-  settings.visit([&](const SettingInfo& s, auto& value) {
-    using T = std::remove_reference_t<decltype(value)>;
-    const auto it = json.find(s.name);
-    check(it != json.end(), "{}: setting missing: '{}'", where, s.name);
-    const bool fits = std::is_same_v<T, std::string> ? it->is_string()
-                      : std::is_same_v<T, double>    ? it->is_number()
-                                                     : it->is_number_integer();
-    check(fits, "{}: setting '{}' has the wrong type", where, s.name);
-    value = it->get<T>();
-    ++found;
-  });
-  check(found == json.size(), "{}: {} unknown settings", where, json.size() - found);
-  check_settings(settings);
-  return settings;
+  return from_json<ModelSettings>(text, where);
+}
+RunSettings run_settings_from_json(const std::string& text, const std::string& where) {
+  return from_json<RunSettings>(text, where);
 }
 
 }  // namespace seminar

@@ -222,5 +222,6 @@ std::string settings_json(ModelSettings& settings);
 std::string settings_json(RunSettings& settings);
 /// Reads what settings_json wrote; throws Error naming `where` for unknown or missing names and wrong types.
 ModelSettings model_settings_from_json(const std::string& text, const std::string& where);
+RunSettings run_settings_from_json(const std::string& text, const std::string& where);
 
 }  // namespace seminar

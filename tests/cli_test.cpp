@@ -25,7 +25,7 @@ TEST_SUITE("cli") {
     write_movielens(folder / "src");
     const std::string data = folder / "data";
     CHECK(run(fmt::format("data import movielens {} --out {}", folder / "src", data)).code == 0);
-    CHECK(run(fmt::format("data info {}", data)).out.find("8") != std::string::npos);
+    CHECK(run(fmt::format("data info {}", data)).out.find('8') != std::string::npos);
     const std::string psu = folder / "psu.safetensors", model = folder / "model.safetensors",
                       json = folder / "metrics.json";
     CHECK(run(fmt::format("pretrain --data {} --out {} {}", data, psu, small)).code == 0);
@@ -45,11 +45,36 @@ TEST_SUITE("cli") {
     CHECK(metrics["calibration"]["mean_label"].get<double>() == doctest::Approx(1.0 / 21));
     const Output inspected = run("inspect " + model);
     CHECK(inspected.code == 0);
-    CHECK(inspected.out.find("esu.attention.wq") != std::string::npos);
+    // The tree: one line a module or tensor; a module's numbers and norm are those of its tensors together.
+    CHECK(inspected.out.find("    attention ") != std::string::npos);
+    CHECK(inspected.out.find("      wq                                 [2, 8, 8]                   128 ") !=
+          std::string::npos);
+    int64_t total = 0, stated = 0;
+    double square = 0, norm = 0;
+    std::istringstream tree(inspected.out.substr(inspected.out.find("\nmodule ") + 1));
+    for (std::string line; std::getline(tree, line);) {
+      const std::vector<std::string> words = [&] {
+        std::istringstream stream(line);
+        return std::vector<std::string>{std::istream_iterator<std::string>(stream), {}};
+      }();
+      if (words[0] == "seminar") {
+        stated = std::stoll(words[1]);
+        norm = std::stod(words[2]);
+      } else if (line.find('[') != std::string::npos) {
+        total += std::stoll(words[words.size() - 2]);
+        square += std::pow(std::stod(words.back()), 2);
+      }
+    }
+    CHECK(total > 0);
+    CHECK(stated == total);
+    CHECK(norm == doctest::Approx(std::sqrt(square)).epsilon(1e-3));
+    const std::string modules = run("inspect --dot " + model).out;
+    for (const char* part : {"digraph modules", "label=\"seminar\\n", "label=\"wq\\n[2, 8, 8]\\n128 numbers, norm "})
+      CHECK(modules.find(part) != std::string::npos);
     const std::string graph = folder / "graph.dot";
     CHECK(run(fmt::format("inspect {} --data {} --graph {}", model, data, graph)).code == 0);
     const std::string dot = read_file(graph);
-    for (const char* part : {"digraph autograd", "bce_with_logits", "esu.attention.wq"})
+    for (const char* part : {"digraph autograd", "bce_with_logits\\n[]", "esu.attention.wq\\n[2, 8, 8]", "softmax\\n["})
       CHECK(dot.find(part) != std::string::npos);
     check_refused(fmt::format("inspect {} --graph {}", model, graph), "--data");
 

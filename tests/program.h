@@ -119,10 +119,12 @@ inline constexpr const char* small =
     "--dim 8 --heads 2 --text-heads 2 --hidden 8 --epochs 1 --k 4 --history 10 --negatives 2 --batch 16 "
     "--eval-negatives 20";
 
-// No file beside `path` that starts with its name and is not it.
+// No file beside `path` that starts with its name and is neither it nor the log of its training.
 inline bool nothing_half_written(const std::string& path) {
-  for (const auto& entry : fs::directory_iterator(fs::path(path).parent_path()))
-    if (entry.path() != path && entry.path().string().starts_with(path)) return false;
+  for (const auto& entry : fs::directory_iterator(fs::path(path).parent_path())) {
+    const std::string name = entry.path();
+    if (name.starts_with(path) && name != path && name != path + ".log.json") return false;
+  }
   return true;
 }
 

@@ -100,6 +100,25 @@ TEST_SUITE("seminar") {
       }
   }
 
+  TEST_CASE("the relevance loss is ln 2 where the network says nothing, and needs a searched pair") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    run.next_weight = run.align_weight = 0;
+    const Psu psu = build<Psu>(small_settings(), Vocabulary::of(tiny.data, small_settings()), Rng(3));
+    Batch batch = small_batch(tiny.data, run);
+    const auto loss = [&] {
+      return static_cast<double>(psu.loss(tiny.data, batch, run, Mode(), nullptr).value().item());
+    };
+    CHECK(std::abs(loss() - std::log(2)) > 1e-3);
+    Tensor last = psu.relevance.layers.back().weight.var().value(),
+           bias = psu.relevance.layers.back().bias->var().value();
+    last.fill(0);
+    bias.fill(0);
+    CHECK(loss() == doctest::Approx(std::log(2)));
+    batch.history.query = Ids(batch.history.query.shape(), std::vector<int32_t>(batch.mask.numel(), 0));
+    CHECK_THROWS_WITH_AS(loss(), doctest::Contains("nothing to learn from"), Error);
+  }
+
   TEST_CASE("GSU keeps the best real behaviours, fewer where fewer are real, the older of equals") {
     const Tensor scores = Tensor::from({2, 1, 4}, {1, 3, 3, 9, 5, 4, 0, 0});
     const Tensor mask = Tensor::from({2, 4}, {1, 1, 1, 0, 1, 0, 0, 0});

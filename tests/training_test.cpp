@@ -1,6 +1,7 @@
 // Training that stops: checkpoints, resumption bit for bit, early stopping, losses that explode.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "seminar/model_file.h"
@@ -138,6 +139,30 @@ TEST_SUITE("training") {
     refused(*model, tiny.data, run, "model.safetensors.checkpoint: ");
     remove_file(path);
     refused(*model, tiny.data, run, "cannot be opened: No such file or directory");
+  }
+
+  TEST_CASE("the parameters of the epoch with the best validation NDCG@10 are kept, or those of the last") {
+    const TinyData tiny;
+    RunSettings run = twenty_steps(tiny.data);
+    run.epochs = 6;
+    run.lr = 0.1;  // so large that later epochs are worse
+    std::vector<double> valid;
+    TrainOptions options;
+    options.progress = [&](const TrainProgress& p) {
+      if (p.valid) valid.push_back(p.valid->ndcg10);
+      return true;
+    };
+    for (const char* keep : {"best", "last"}) {
+      run.keep = keep;
+      valid.clear();
+      const auto model = make_model("seminar", small_settings(), tiny.data, Rng(3));
+      train(*model, tiny.data, run, options);
+      const double kept = evaluate(*model, tiny.data, run, {Split::valid, false}).ndcg10;
+      REQUIRE(valid.size() == 6);
+      const double best = *std::max_element(valid.begin(), valid.end());
+      REQUIRE(best > valid.back());
+      CHECK(kept == (run.keep == "best" ? best : valid.back()));
+    }
   }
 
   TEST_CASE("patience ends training, resumed or not") {

@@ -248,9 +248,19 @@ QuantizedChannels load_quantized(const std::string& path, const SeminarModel& mo
 
 std::vector<std::string> gsu_kinds() { return {"int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}; }
 
+std::shared_ptr<const GsuRetriever> pq_gsu_retriever(std::shared_ptr<const QuantizedChannels> channels) {
+  RetrieverPtr method = transformed_retriever(pq_retriever(channels->quantizer, false, 1), channels->transform);
+  return std::make_shared<HistoryRetriever>(std::move(method), std::move(channels));
+}
+
 std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, const SeminarModel& model,
                                                        const Dataset& data, const std::string& index, uint64_t seed) {
-  std::shared_ptr<const QuantizedChannels> stored;
+  if (kind == "pq") {
+    QuantizeOptions options;
+    options.seed = seed;
+    return pq_gsu_retriever(std::make_shared<QuantizedChannels>(
+        index.empty() ? quantize_model(model, data, options) : load_quantized(index, model, data)));
+  }
   RetrieverPtr method;
   if (kind == "int8") method = scalar_retriever(8, int8_candidates);
   if (kind == "int4") method = scalar_retriever(4, int4_candidates);
@@ -258,15 +268,8 @@ std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, 
   if (kind == "hnsw") method = hnsw_retriever(true);
   if (kind == "random") method = random_retriever(seed);
   if (kind == "recent") method = recent_retriever();
-  if (kind == "pq") {
-    QuantizeOptions options;
-    options.seed = seed;
-    stored = std::make_shared<QuantizedChannels>(index.empty() ? quantize_model(model, data, options)
-                                                               : load_quantized(index, model, data));
-    method = transformed_retriever(pq_retriever(stored->quantizer, false, 1), stored->transform);
-  }
   check(method != nullptr, "--gsu: must be one of exact, {}: '{}'", fmt::join(gsu_kinds(), ", "), kind);
-  return std::make_shared<HistoryRetriever>(std::move(method), std::move(stored));
+  return std::make_shared<HistoryRetriever>(std::move(method), nullptr);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

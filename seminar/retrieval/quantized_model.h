@@ -49,6 +49,8 @@ std::string parameter_fingerprint(const Params& params);
 /// Names for --gsu besides "exact".
 std::vector<std::string> gsu_kinds();
 
+/// The retriever that searches these codes.
+std::shared_ptr<const GsuRetriever> pq_gsu_retriever(std::shared_ptr<const QuantizedChannels> channels);
 /// The retriever called `kind`, ready for the model: "pq" trains codebooks unless `index` names a file of
 /// save_quantized. Throws Error for an unknown kind.
 std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, const SeminarModel& model,

@@ -9,7 +9,6 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t resamples = 1000;
 constexpr int64_t grain = 10;  // resamples a block
 
 // The users that have a value with every seed.
@@ -66,13 +65,13 @@ Verdict verdict(const Interval& contrast) {
 Interval seed_bootstrap(const std::vector<SeedValues>& groups, uint64_t seed) {
   check(!groups.empty(), "bootstrap: no groups");
   std::vector<SeedValues> whole;
-  Interval interval;
+  double mean = 0;
   for (const SeedValues& g : groups) {
     check(!g.empty() && std::all_of(g.begin(), g.end(), [&](const auto& v) { return v.size() == g[0].size(); }),
           "bootstrap: every seed needs the same users");
     whole.push_back(complete(g));
     check(!whole.back()[0].empty(), "bootstrap: no user has a value");
-    interval.mean += mean_of(whole.back());
+    mean += mean_of(whole.back());
   }
   std::vector<double> means(resamples, 0);
   const Rng rng = Rng(seed).split("seed bootstrap");
@@ -83,10 +82,7 @@ Interval seed_bootstrap(const std::vector<SeedValues>& groups, uint64_t seed) {
         means[static_cast<std::size_t>(r)] += resampled_mean(whole[g], stream);
       }
   });
-  std::sort(means.begin(), means.end());
-  interval.low = means[static_cast<std::size_t>(resamples / 40)];
-  interval.high = means[static_cast<std::size_t>(resamples - resamples / 40 - 1)];
-  return interval;
+  return percentile_interval(mean, std::move(means));
 }
 
 std::vector<double> user_values(const Outcome& outcome, const std::string& metric) {

@@ -1,0 +1,221 @@
+// The documents say what is there: quotes, outputs, paths, names, commands, and the map of the paper.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+
+#include "tensor/error.h"
+#include "tests/documents/quotes.h"
+#include "tests/documents/references.h"
+
+using namespace seminar;
+
+namespace {
+
+bool is_source_file(const std::string& word) {
+  static const std::regex file("[\\w*]+\\.(cpp|h|sh|py|md)");
+  return std::regex_match(word, file);
+}
+
+// A word as a path of the repository: punctuation and a leading program folder taken off; empty if it is none.
+std::string as_path(std::string word) {
+  while (!word.empty() && std::string("(\"'").find(word.front()) != std::string::npos) word.erase(0, 1);
+  while (!word.empty() && std::string(".,:;)\"'").find(word.back()) != std::string::npos) word.pop_back();
+  static const std::regex path("(apps|autograd|docs|nn|pq|seminar|tensor|tests)/.*");
+  return std::regex_match(word, path) || is_source_file(word) ? word : "";
+}
+
+// Identifiers of a code span that can only be names of the sources: with _, ::, ( or capitals inside, and in no path.
+std::vector<std::string> names_in(const std::string& span) {
+  if (!as_path(span).empty()) return {};
+  static const std::regex identifier("\\b[A-Za-z_][A-Za-z0-9_]*");
+  std::vector<std::string> names;
+  for (std::sregex_iterator m(span.begin(), span.end(), identifier), end; m != end; ++m) {
+    const std::string name = m->str(), next = m->suffix().str().substr(0, 2), before = m->prefix().str();
+    const bool camel = std::any_of(name.begin() + 1, name.end(), [](char c) { return std::isupper(c); }) &&
+                       std::any_of(name.begin(), name.end(), [](char c) { return std::islower(c); });
+    const bool called = next.starts_with('(') || next == "::" || before.ends_with("::");
+    const bool written = name.size() > 3 && (name.find('_') != std::string::npos || camel);
+    const bool placeholder = name.rfind("NAME", 0) == 0;
+    if (!placeholder && (written || (name.size() > 2 && called))) names.push_back(name);
+  }
+  return names;
+}
+
+// The row's cells, `|` at both ends taken off.
+std::vector<std::string> cells_of(const std::string& row) {
+  std::vector<std::string> cells;
+  std::size_t begin = 1;
+  for (std::size_t end; (end = row.find(" |", begin)) != std::string::npos; begin = end + 2)
+    cells.push_back(row.substr(begin, end - begin));
+  return cells;
+}
+
+}  // namespace
+
+TEST_SUITE("documents") {
+  TEST_CASE("quoted blocks are what the sources say and what the programs print") {
+    for (const std::string& path : documents()) {
+      CAPTURE(path);
+      const std::string text = repository_file(path), fresh = refreshed(text);
+      const auto differ = std::mismatch(text.begin(), text.end(), fresh.begin(), fresh.end());
+      INFO("after line " << std::count(text.begin(), differ.first, '\n') << "; mend with build/release/bin/quote");
+      CHECK(std::string(differ.first, text.end()) == std::string(differ.second, fresh.end()));
+    }
+  }
+
+  TEST_CASE("a quote ends where its brackets close; a name that is gone, or there twice, is an error") {
+    const std::string source =
+        "int f() {  // {\n  return g(\"}\", '}');\n}\n\nstruct S {\n  int a;\n  void h(int x,\n         int y) { a = "
+        "x; }\n"
+        "};\nint f2();\n";
+    CHECK(quoted_block(source, "int f()") == "int f() {  // {\n  return g(\"}\", '}');\n}\n");
+    CHECK(quoted_block(source, "void h(") == "void h(int x,\n       int y) { a = x; }\n");
+    CHECK(quoted_block(source, "int f2") == "int f2();\n");
+    CHECK_THROWS_WITH_AS(quoted_block(source, "int g"), "0 lines begin with 'int g', not one", Error);
+    CHECK_THROWS_WITH_AS(quoted_block(source, "int f"), "2 lines begin with 'int f', not one", Error);
+    const std::string document =
+        "<!-- quote: nn/attention.cpp: Var target_scores( -->\n```cpp\n```\n<!-- output: tour_01_tensors "
+        "-->\n```text\nx\n```\n";
+    const std::string fresh = refreshed(document);
+    CHECK(fresh != document);
+    CHECK(fresh.find("matmul_transposed(wq, wk)") != std::string::npos);
+    CHECK(refreshed(fresh) == fresh);
+    CHECK_THROWS_AS(refreshed("<!-- quote: nn/attention.cpp: Var no_such( -->\n```cpp\n```\n"), Error);
+    CHECK_THROWS_AS(refreshed("<!-- output: tour_01_tensors -->\nno block\n"), Error);
+    CHECK_THROWS_AS(refreshed("<!-- output: tour_00_nothing 2>&1 -->\n```text\n```\n"), Error);
+  }
+
+  TEST_CASE("paths exist") {
+    for (const std::string& document : documents()) {
+      const References r = references(repository_file(document));
+      std::vector<std::string> words;
+      for (const auto* texts : {&r.spans, &r.commands})
+        for (const std::string& text : *texts)
+          for (const std::string& word : words_of(text)) words.push_back(as_path(word));
+      for (const std::string& link : r.links)
+        words.push_back((std::filesystem::path(document).parent_path() / link).lexically_normal().string());
+      for (const std::string& path : words) {
+        if (path.empty()) continue;
+        INFO(document << ": " << path);
+        CHECK(in_repository(path));
+      }
+    }
+    CHECK(in_repository("tests/golden"));
+    CHECK(in_repository("ops_*.cpp"));
+    CHECK_FALSE(in_repository("nn/engine.cpp"));
+  }
+
+  TEST_CASE("names stand in the sources") {
+    for (const std::string& document : documents())
+      for (const std::string& span : references(repository_file(document)).spans)
+        for (const std::string& name : names_in(span)) {
+          INFO(document << ": " << span << ": " << name);
+          CHECK(source_words().count(name) == 1);
+        }
+    CHECK(names_in("Gsu::retrieve, clip_loss, dim") == std::vector<std::string>{"Gsu", "retrieve", "clip_loss"});
+  }
+
+  TEST_CASE("commands and flags exist") {
+    const Command& program = program_commands();
+    std::set<std::string> all_flags;
+    const auto collect = [&](const auto& self, const Command& command) -> void {
+      all_flags.insert(command.flags.begin(), command.flags.end());
+      for (const auto& [name, below] : command.below) self(self, below);
+    };
+    collect(collect, program);
+    std::string scripts;
+    for (const std::string& path : repository_files())
+      if (path.starts_with("tests/") && (path.ends_with(".sh") || path.ends_with(".cpp")))
+        scripts += repository_file(path);
+    for (const std::string& document : documents()) {
+      const References r = references(repository_file(document));
+      std::vector<std::string> texts = r.commands;
+      texts.insert(texts.end(), r.spans.begin(), r.spans.end());
+      for (const std::string& text : texts) {
+        INFO(document << ": " << text);
+        std::vector<std::string> words = words_of(text);
+        if (words.size() < 2 && !text.starts_with("--")) continue;
+        const bool named = words[0] == "seminar", partial = program.below.count(words[0]) && words[1].starts_with("--");
+        if (named) words.erase(words.begin());
+        if (named || partial) CHECK(complaint(words) == "");
+        for (const std::string& word : words)
+          if (text.starts_with("--") && word.starts_with("--"))
+            CHECK((all_flags.count(word.substr(0, word.find_first_of("=/"))) || has_word(scripts, word)));
+      }
+    }
+    CHECK(complaint({"train", "--data", "x", "--lambda=0.3"}) == "");
+    CHECK(complaint({"train", "--lamda", "0.3"}) == "no flag '--lamda'");
+    CHECK(complaint({"data", "fly"}) == "no command 'fly'");
+  }
+
+  TEST_CASE("tests that documents name exist") {
+    std::vector<std::string> names;
+    for (const std::string& path : repository_files())
+      if (path.starts_with("tests/") && path.ends_with("_test.cpp"))
+        for (const std::string& name : test_cases(path)) names.push_back(name);
+    const std::string programs = repository_file("tests/CMakeLists.txt") + repository_file("tests/fuzz/CMakeLists.txt");
+    for (const std::string& document : documents())
+      for (const std::string& test : references(repository_file(document)).tests) {
+        INFO(document << ": " << test);
+        const bool is_case = std::any_of(names.begin(), names.end(),
+                                         [&](const std::string& name) { return name.find(test) != std::string::npos; });
+        CHECK((is_case || has_word(programs, test)));
+      }
+  }
+
+  TEST_CASE("the map of the paper: each row names a symbol of a file, and a test of a test file that there is") {
+    static const std::regex place("`([^`]+)` `([^`]+)`"), test("`([^`]+)` \\*([^*]+)\\*"),
+        golden("`(tests/golden/cases/[^`]+)`");
+    int64_t rows = 0;
+    std::istringstream map(repository_file("docs/paper-map.md"));
+    for (std::string line; std::getline(map, line);) {
+      if (!line.starts_with("| ") || line.starts_with("| paper |")) continue;
+      CAPTURE(line);
+      const std::vector<std::string> cells = cells_of(line);
+      REQUIRE(cells.size() == 3);
+      ++rows;
+      int64_t places = 0, tests = 0;
+      for (std::sregex_iterator m(cells[1].begin(), cells[1].end(), place), end; m != end; ++m, ++places) {
+        const std::string symbol = (*m)[2], last = symbol.substr(symbol.rfind(':') + 1);
+        CAPTURE(symbol);
+        CHECK(has_word(without_comments(repository_file((*m)[1])), last));
+      }
+      for (std::sregex_iterator m(cells[2].begin(), cells[2].end(), golden), end; m != end; ++m, ++tests)
+        CHECK(in_repository((*m)[1]));
+      for (std::sregex_iterator m(cells[2].begin(), cells[2].end(), test), end; m != end; ++m, ++tests) {
+        const std::vector<std::string> names = test_cases((*m)[1]);
+        const std::string name = (*m)[2];
+        CAPTURE(name);
+        CHECK(std::find(names.begin(), names.end(), name) != names.end());
+      }
+      CHECK(places > 0);
+      CHECK(tests > 0);
+    }
+    CHECK(rows > 20);
+  }
+
+  TEST_CASE("every chapter of the tour has its formula, picture, quote, output and exercise; programs are short") {
+    int64_t chapters = 0;
+    for (const std::string& path : documents()) {
+      if (!path.starts_with("docs/tour/") || path.ends_with("README.md")) continue;
+      CAPTURE(path);
+      ++chapters;
+      const std::string text = repository_file(path), number = path.substr(std::string("docs/tour/").size(), 1);
+      for (const std::string& part :
+           {std::string("## The formula"), std::string("## The picture"), std::string("<!-- quote: "),
+            "<!-- output: tour_0" + number, std::string("## Exercise"), "[*exercise " + number}) {
+        CAPTURE(part);
+        CHECK(text.find(part) != std::string::npos);
+      }
+    }
+    CHECK(chapters == 8);
+    for (const std::string& path : repository_files()) {
+      if (!path.starts_with("apps/tour/") || !path.ends_with(".cpp")) continue;
+      const std::string text = repository_file(path);
+      INFO(path);
+      CHECK(std::count(text.begin(), text.end(), '\n') < 80);
+    }
+  }
+}
