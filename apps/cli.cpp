@@ -55,9 +55,10 @@ void SettingsFlags::apply() {
   if (run.threads > 0) set_threads(static_cast<int>(run.threads));
 }
 
-Progress::Progress(std::string label, std::string unit)
+Progress::Progress(std::string label, std::string unit, bool silent)
     : label_(std::move(label)),
       unit_(std::move(unit)),
+      silent_(silent),
       terminal_(isatty(STDERR_FILENO) != 0),
       begin_(std::chrono::steady_clock::now()),
       last_(begin_) {}
@@ -71,6 +72,7 @@ double Progress::seconds() const {
 }
 
 void Progress::update(int64_t done, int64_t total, int64_t units, const std::string& text) {
+  if (silent_) return;
   const auto now = std::chrono::steady_clock::now();
   const double gap = std::chrono::duration<double>(now - last_).count();
   if (gap < (terminal_ ? 0.1 : 10) && done < total) return;
@@ -96,6 +98,7 @@ void Progress::update(int64_t done, int64_t total, int64_t units, const std::str
 }
 
 void Progress::note(const std::string& line) {
+  if (silent_) return;
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
   fmt::print(stderr, "{}\n", line);
   drawn_ = false;

@@ -42,7 +42,8 @@ class SettingsFlags {
 /// elsewhere.
 class Progress {
  public:
-  Progress(std::string label, std::string unit);
+  /// With `silent` nothing is shown.
+  Progress(std::string label, std::string unit, bool silent = false);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -54,7 +55,7 @@ class Progress {
 
  private:
   std::string label_, unit_;
-  bool terminal_, drawn_ = false;
+  bool silent_, terminal_, drawn_ = false;
   std::chrono::steady_clock::time_point begin_, last_;
 };
 
@@ -82,6 +83,7 @@ void add_study_command(CLI::App& app);
 /// The studies that train models, as subcommands of `study`.
 void add_model_studies(CLI::App& study);
 void add_demo_command(CLI::App& app);
+void add_scaling_command(CLI::App& app);
 
 /// Thrown by a command that was interrupted and has saved its work.
 struct Interrupted {};

@@ -3,6 +3,7 @@
 
 #include "apps/cli.h"
 #include "apps/training.h"
+#include "apps/world.h"
 #include "seminar/evaluate.h"
 #include "seminar/model_file.h"
 #include "seminar/ranks_file.h"
@@ -34,7 +35,8 @@ void print(const Calibration& c) {
 
 void evaluate_shown(const EvalArguments& a, const Scorer& scorer, const Dataset& data) {
   check(a.ranks.empty(), "--ranks: not with --exposures");
-  const ExposureMetrics m = evaluate_exposures(scorer, data);
+  const ExposureMetrics m = evaluate_exposures(scorer, data, world());
+  if (!leads()) return;
   std::vector<double> user_auc;
   for (const UserAuc& user : m.users) user_auc.push_back(user.auc);
   const Interval interval =
@@ -48,15 +50,17 @@ void evaluate_shown(const EvalArguments& a, const Scorer& scorer, const Dataset&
 }
 
 void rank_held_out(const EvalArguments& a, const Scorer& scorer, const Dataset& data) {
-  if (!a.ranks.empty()) check_writable(a.ranks);
+  if (!a.ranks.empty() && leads()) check_writable(a.ranks);
   const RunSettings& settings = a.flags.run;
-  Progress progress("eval", "users");
-  const UserRanks ranks =
-      rank_users(scorer, data, settings,
-                 {a.valid ? Split::valid : Split::test, a.show_query, a.users, [&](int64_t done, int64_t total) {
-                    if (interrupted()) throw Interrupted{};
-                    progress.update(done, total, done, "");
-                  }});
+  Progress progress("eval", "users", !leads());
+  const UserRanks ranks = rank_users(scorer, data, settings,
+                                     {a.valid ? Split::valid : Split::test, a.show_query, a.users,
+                                      [&](int64_t done, int64_t total) {
+                                        if (interrupted()) throw Interrupted{};
+                                        progress.update(done, total, done, "");
+                                      },
+                                      &world()});
+  if (!leads()) return;
   const RankingMetrics m = ranking_metrics(ranks, ties_named(a.ties));
   const std::vector<Interval> intervals = metric_intervals(ranks.ranks, m.ties, static_cast<uint64_t>(settings.seed));
   const std::string json = metrics_json(a.model, ranks.protocol, m, intervals);
@@ -77,7 +81,7 @@ void run(EvalArguments& a) {
   a.flags.apply();
   ties_named(a.ties);
   check(a.users >= 0, "--users: must be 0 or more: {}", a.users);
-  if (!a.json.empty() && a.json != "-") check_writable(a.json);
+  if (!a.json.empty() && a.json != "-" && leads()) check_writable(a.json);
   const Dataset data = Dataset::open(a.data);
   std::unique_ptr<Model> model;
   std::unique_ptr<Scorer> scorer;

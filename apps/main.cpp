@@ -2,16 +2,48 @@
 // interrupted.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <new>
+#include <string_view>
+#include <thread>
 
 #include "apps/cli.h"
+#include "apps/world.h"
+#include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 
-int main(int argc, char** argv) {
-  using namespace seminar;
+namespace seminar {
+namespace {
+
+// A line on stderr. Of several ranks with the same to say only the first comes to say it: it then ends them all, of
+// which the others hear by a signal while they wait.
+void report(const std::string& line) {
+  constexpr std::chrono::seconds turn{1};
+  const int64_t rank = world().rank();
+  std::this_thread::sleep_for(turn * std::min<int64_t>(rank, 5));
+  if (rank > 0 && interrupted()) return;
+  fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", rank) : "", line);
+}
+
+// Commands whose work several ranks share. All others refuse to be started by mpirun.
+constexpr std::string_view shared_commands[] = {"pretrain", "train",   "eval",        "scaling", "table2", "table3",
+                                                "figure3",  "figure4", "corrections", "lengths", "planted"};
+
+void refuse_ranks(CLI::App& command) {
+  const std::vector<CLI::App*> inner = command.get_subcommands([](CLI::App*) { return true; });
+  for (CLI::App* sub : inner) refuse_ranks(*sub);
+  const std::string name = command.get_name();
+  if (inner.empty() &&
+      std::find(std::begin(shared_commands), std::end(shared_commands), name) == std::end(shared_commands))
+    command.preparse_callback(
+        [name](std::size_t) { check(world().size() == 1, "{}: runs as one rank: start it without mpirun", name); });
+}
+
+int run(int argc, char** argv) {
   CLI::App app{"seminar: lifelong multi-modal recommendation on a CPU, from scratch"};
   app.set_version_flag("--version", [] {
     return fmt::format("seminar {}\nkernels {}, {} threads, {}", SEMINAR_VERSION, kernels().isa, threads(),
@@ -28,25 +60,40 @@ int main(int argc, char** argv) {
   add_report_command(app);
   add_study_command(app);
   add_demo_command(app);
+  add_scaling_command(app);
+  refuse_ranks(app);
   install_signal_handlers();
   try {
+    join_world();
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
     return 0;
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e);
-    fmt::print(stderr, "seminar: {} (see --help)\n", e.what());
+    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return leads() ? app.exit(e) : 0;
+    report(fmt::format("{} (see --help)", e.what()));
     return 2;
   } catch (const Interrupted&) {
     return interrupt_exit_code();
   } catch (const Error& e) {
-    fmt::print(stderr, "seminar: {}\n", e.what());
+    report(e.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "seminar: out of memory: use a smaller --batch, --history or --dim\n");
+    report("out of memory: use a smaller --batch, --history or --dim");
     return 2;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "seminar: internal error, please report it: {}\n", e.what());
+    report(fmt::format("internal error, please report it: {}", e.what()));
     return 1;
   }
+}
+
+}  // namespace
+}  // namespace seminar
+
+int main(int argc, char** argv) {
+  const int code = seminar::run(argc, argv);
+  if (code == 0)
+    seminar::leave_world();
+  else
+    seminar::abort_world(code);
+  return code;
 }

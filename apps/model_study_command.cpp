@@ -9,6 +9,7 @@
 #include "apps/chart.h"
 #include "apps/cli.h"
 #include "apps/study_data.h"
+#include "apps/world.h"
 #include "seminar/studies/paper_studies.h"
 #include "seminar/studies/planted_study.h"
 #include "tensor/file.h"
@@ -63,7 +64,7 @@ std::vector<int64_t> seeds_of(const StudyArguments& a) {
 
 // Runs the jobs under one progress display for all of them.
 std::vector<Outcome> run_shown(const StudyArguments& a, const std::vector<Job>& jobs) {
-  Progress progress(a.name, "% of a run");
+  Progress progress(a.name, "% of a run", !leads());
   return run_jobs(jobs, a.sources.folder + "/runs", [&](int64_t done, int64_t total, const std::string& job) {
     if (interrupted()) {
       progress.note("interrupted; the same command goes on from here");
@@ -92,11 +93,13 @@ std::vector<Line> lines_of(const std::vector<Job>& jobs, const std::vector<Outco
   return lines;
 }
 
-// Runs the jobs and tests the claims.
-void run_and_test(Results& r, const StudyArguments& a, const std::vector<Claim>& claims) {
+// Runs the jobs, each on the rank that comes first, and tests the claims; false on ranks that have no more to do.
+bool run_and_test(Results& r, const StudyArguments& a, const std::vector<Claim>& claims) {
   r.outcomes = run_shown(a, r.jobs);
+  if (!leads()) return false;
   r.lines = lines_of(r.jobs, r.outcomes);
   for (const Claim& claim : claims) r.findings.push_back(test_claim(claim, r.jobs, r.outcomes, interval_seed));
+  return true;
 }
 
 void print_tables(const Results& r) {
@@ -239,7 +242,7 @@ void run_paper_study(const StudyArguments& a) {
   std::vector<Claim> claims = untestable_claims(a.name);
   for (auto plan = plans.rbegin(); plan != plans.rend(); ++plan)
     claims.insert(claims.begin(), plan->claims.begin(), plan->claims.end());
-  run_and_test(r, a, claims);
+  if (!run_and_test(r, a, claims)) return;
   print_tables(r);
   print_findings(r);
   write_results(r, a);
@@ -277,7 +280,7 @@ void run_planted(const StudyArguments& a) {
     }
   std::vector<Claim> claims;
   for (const PlantedEffect& effect : effects) claims.push_back(effect.claim);
-  run_and_test(r, a, claims);
+  if (!run_and_test(r, a, claims)) return;
   print_planted(effects, r.findings);
   write_results(r, a);
 }
@@ -286,7 +289,7 @@ void run(StudyArguments& a) {
   check(a.threads >= 0, "--threads: must be 0 or more: {}", a.threads);
   if (a.threads > 0) set_threads(static_cast<int>(a.threads));
   std::filesystem::create_directories(a.sources.folder);
-  check_writable(a.sources.folder + "/" + a.name + ".csv");
+  if (leads()) check_writable(a.sources.folder + "/" + a.name + ".csv");
   if (a.name == "planted")
     run_planted(a);
   else

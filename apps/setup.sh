@@ -6,9 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev
   libpng-dev libjpeg62-turbo-dev libutf8proc-dev pkg-config)
-[ "${1:-}" = tests ] && packages+=(doctest-dev libhnswlib-dev)
+[ "${1:-}" = tests ] && packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin)
 install "${packages[@]}"
 
 [ "${1:-}" = tests ] && tests=ON || tests=OFF
-cmake --preset release -DSEMINAR_TESTS=$tests
+cmake --preset release -DSEMINAR_TESTS=$tests -DSEMINAR_MPI=$tests
 cmake --build --preset release

@@ -4,6 +4,7 @@
 #include "apps/cli.h"
 #include "apps/training.h"
 #include "apps/training_log.h"
+#include "apps/world.h"
 #include "seminar/model_file.h"
 #include "seminar/seminar_model.h"
 #include "tensor/file.h"
@@ -36,16 +37,19 @@ std::unique_ptr<Model> start_model(const std::string& kind, const TrainArguments
 
 void run(const std::string& label, const std::string& kind, TrainArguments& a) {
   a.flags.apply();
-  check_writable(a.out);
   a.checkpoint.file = a.out + ".checkpoint";
-  check_writable(a.checkpoint.file);
-  a.checkpoint.log = training_log_path(a.out);
+  if (leads()) {
+    check_writable(a.out);
+    check_writable(a.checkpoint.file);
+    a.checkpoint.log = training_log_path(a.out);
+  }
   check(a.checkpoint.resume || !file_exists(a.checkpoint.file),
         "{}: left by a run that was stopped: go on with --resume, or remove it", a.checkpoint.file);
   const Dataset data = Dataset::open(a.data);
   const std::unique_ptr<Model> model = start_model(kind, a, data);
   limit_memory(a.max_memory, estimate_training(*model, data, a.flags.run), label);
   const TrainReport report = train_shown(label, *model, data, a.flags.run, a.checkpoint);
+  if (!leads()) return;
   save_model(*model, data, a.flags.run, a.out);
   remove_file(a.checkpoint.file);
   fmt::print("{}: {} parameters, {} targets in {} steps, best epoch {} with validation NDCG@10 {:.4f}, written to {}\n",
@@ -64,6 +68,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, TrainAr
                    "seconds between checkpoints, written besides after every epoch (0: after every step)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("--stats", a.checkpoint.stats, "after every epoch: where a step's time goes, bytes sent by a rank");
   add_memory_limit(*command, a.max_memory);
   a.flags.add(*command, true);
   return command;

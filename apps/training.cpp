@@ -4,6 +4,7 @@
 
 #include "apps/cli.h"
 #include "apps/training_log.h"
+#include "apps/world.h"
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
 #include "tensor/pool.h"
@@ -36,14 +37,32 @@ void limit_memory(int64_t limit, const MemoryEstimate& estimate, const std::stri
   pool::set_limit(limit);
 }
 
+namespace {
+
+// Where a rank's time went and what it sent, a step.
+std::string stats_line(const StepTotals& t) {
+  const double steps = static_cast<double>(t.steps), ms = 1e3 / steps;
+  const auto each = [&](int64_t all) { return static_cast<double>(all) / steps; };
+  return fmt::format(
+      "{} of {} ranks, {} steps: {:.2f} ms a step (compute {:.2f}, exchange {:.2f}, update {:.2f}), {:.1f} bytes sent "
+      "a "
+      "step (dense {:.1f} of {} numbers, rows {:.1f} of {:.1f} rows, losses {:.1f})",
+      world().rank(), world().size(), t.steps, ms * (t.compute + t.exchange + t.update), ms * t.compute,
+      ms * t.exchange, ms * t.update, each(t.dense_bytes + t.row_bytes + t.other_bytes), each(t.dense_bytes),
+      t.dense_numbers, each(t.row_bytes), each(t.rows), each(t.other_bytes));
+}
+
+}  // namespace
+
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const CheckpointArguments& checkpoint) {
-  Progress progress(label, "targets");
+  Progress progress(label, "targets", !leads());
   TrainingLog log(checkpoint.log, checkpoint.resume);
   TrainOptions options;
   options.checkpoint = checkpoint.file;
   options.checkpoint_every = checkpoint.every;
   options.resume = checkpoint.resume;
+  options.world = &world();
   options.progress = [&](const TrainProgress& p) {
     std::string text;
     for (const LossPart& part : p.loss)
@@ -53,6 +72,7 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
     if (p.valid)
       progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
                                 p.valid->ndcg10, duration(progress.seconds())));
+    if (p.valid && checkpoint.stats) progress.note(fmt::format("{}  rank {}", label, stats_line(p.totals)));
     return !interrupted();
   };
   if (run.gsu != "exact") options.refresh = [&] { use_gsu(model, data, run, ""); };
@@ -61,6 +81,7 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
     progress.note(checkpoint.file.empty()
                       ? fmt::format("interrupted after step {}", report.steps)
                       : fmt::format("interrupted after step {}; go on with --resume", report.steps));
+    all_agree(world(), true);  // rank 0 has saved before any goes
     throw Interrupted{};
   }
   return report;

@@ -15,10 +15,11 @@ struct CheckpointArguments {
   double every = 300;   ///< s
   bool resume = false;  ///< go on from `file`
   std::string log;      ///< file for a log by epoch (training_log.h); empty: none
+  bool stats = false;   ///< note after every epoch where the time of a step goes and what it sends
 };
 
 /// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C the
-/// checkpoint is written and Interrupted thrown.
+/// checkpoint is written and Interrupted thrown. All ranks train together; rank 0 shows it.
 TrainReport train_shown(const std::string& label, Model& model, const Dataset& data, const RunSettings& run,
                         const CheckpointArguments& checkpoint = {});
 

@@ -125,7 +125,7 @@ void backward(const Var& loss) {
   backward(loss, Tensor::full(loss.shape(), 1));
 }
 
-void backward(const Var& output, const Tensor& upstream) {
+void backward(const Var& output, const Tensor& upstream, const LeafDone& done) {
   check(output.needs_grad(), "backward: the output does not depend on any parameter");
   check(upstream.shape() == output.shape(), "backward: upstream {} for an output {}", upstream.shape(), output.shape());
   const uint64_t mark = next_mark.fetch_add(1, std::memory_order_relaxed);
@@ -136,9 +136,13 @@ void backward(const Var& output, const Tensor& upstream) {
     check(!node->released, "backward: the graph of '{}' was freed by an earlier backward(); compute the loss again",
           node->op);
     for (const NodePtr& parent : node->parents) {
-      if (!parent || parent->mark == mark) continue;
-      parent->mark = mark;
-      order.push_back(parent);
+      if (!parent) continue;
+      if (parent->mark != mark) {
+        parent->mark = mark;
+        parent->awaited = 0;
+        order.push_back(parent);
+      }
+      ++parent->awaited;
     }
   }
   std::sort(order.begin(), order.end(), [](const NodePtr& a, const NodePtr& b) { return a->sequence > b->sequence; });
@@ -157,6 +161,8 @@ void backward(const Var& output, const Tensor& upstream) {
     node->released = true;
     node->backward = nullptr;
     node->grad = Tensor();
+    for (const NodePtr& parent : node->parents)
+      if (parent && parent->leaf && --parent->awaited == 0 && done) done(*parent.get());
     node->parents.clear();
     node = NodePtr();
   }

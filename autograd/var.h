@@ -65,6 +65,7 @@ struct Node {
   bool row_gradient = false;
   bool released = false;  ///< backward has passed: the captures are gone
   uint64_t mark = 0;      ///< last backward that visited it
+  int64_t awaited = 0;    ///< uses of a leaf whose gradients this backward has still to add
   std::string name;       ///< of a parameter, for messages
   std::atomic<int32_t> references{1};
 
@@ -140,8 +141,10 @@ inline Var record(const char* op, Tensor y, std::initializer_list<Var> inputs, B
 /// Gradients of a scalar with respect to every leaf below it, added to the leaves. The graph is freed; a second call
 /// throws Error.
 void backward(const Var& loss);
-/// The same from any output with its upstream gradient.
-void backward(const Var& output, const Tensor& upstream);
+/// Told of every leaf below an output, as soon as backward will add no more to its gradient.
+using LeafDone = std::function<void(Node& leaf)>;
+/// The same from any output with its upstream gradient. `done` runs in between: what it does overlaps with backward.
+void backward(const Var& output, const Tensor& upstream, const LeafDone& done = nullptr);
 
 /// False inside a NoGrad of this thread.
 bool grad_enabled();

@@ -15,7 +15,8 @@ void clear(Node& node) {
   node.row_grads.clear();
 }
 
-// All row gradients of a table as one: every id once, rows summed in order of arrival.
+}  // namespace
+
 RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width) {
   std::vector<int32_t> ids;
   std::vector<const real*> rows;
@@ -33,6 +34,8 @@ RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width) {
   });
   return {Ids(groups.ids), sums};
 }
+
+namespace {
 
 // The gradient as one dense tensor; undefined if there is none.
 Tensor dense_gradient(const Node& node) {

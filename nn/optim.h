@@ -52,6 +52,9 @@ class Sgd {
   double lr_, momentum_;
 };
 
+/// All row gradients of a table of this width as one: every id once, ascending, rows summed in order of arrival.
+RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width);
+
 /// Drops all gradients.
 void zero_grad(const Params& params);
 /// Scales all gradients so that their joint length is at most `max_norm`; returns the length before. Throws Error

@@ -52,8 +52,15 @@ Rng candidate_stream(const RunSettings& run, const EvaluationOptions& options) {
   return Rng(static_cast<uint64_t>(run.seed)).split(options.split == Split::test ? "test" : "valid");
 }
 
+// The targets that this rank scores.
+std::span<const Target> own_share(std::span<const Target> targets, int64_t at_once, const EvaluationOptions& options) {
+  const Share share = share_of(*options.world, std::ssize(targets), at_once);
+  return targets.subspan(static_cast<std::size_t>(share.begin), static_cast<std::size_t>(share.end - share.begin));
+}
+
 void rank_sampled(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
-                  std::span<const Target> targets, const Scorer& scorer, UserRanks& result) {
+                  std::span<const Target> all_targets, const Scorer& scorer, UserRanks& result) {
+  const std::span<const Target> targets = own_share(all_targets, users_at_once, options);
   std::vector<real> scores;
   const BatchOptions draw = candidate_options(data, run, options);
   const Rng rng = candidate_stream(run, options);
@@ -63,6 +70,7 @@ void rank_sampled(const Dataset& data, const RunSettings& run, const EvaluationO
     scores.insert(scores.end(), s.begin(), s.end());
     if (options.progress) options.progress(static_cast<int64_t>(begin + users.size()), std::ssize(targets));
   }
+  scores = all_gather(*options.world, std::span<const real>(scores));
   const std::size_t candidates = static_cast<std::size_t>(1 + run.eval_negatives);
   result.ranks = rank_counts(scores, 1 + run.eval_negatives);
   std::vector<uint8_t> labels(scores.size(), 0);
@@ -91,8 +99,9 @@ void count_chunk(std::span<const real> scores, int32_t first, FullRow& row) {
     count(scores[static_cast<std::size_t>(*at - first)], -1);
 }
 
-void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<const Target> targets,
+void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<const Target> all_targets,
               const Scorer& scorer, UserRanks& result) {
+  const std::span<const Target> targets = own_share(all_targets, full_users, options);
   for (std::size_t begin = 0; begin < targets.size(); begin += full_users) {
     const auto users = targets.subspan(begin, std::min<std::size_t>(full_users, targets.size() - begin));
     const auto query = [&](const Target& t) { return options.show_query ? data.user_queries(t.user)[t.position] : 0; };
@@ -136,6 +145,8 @@ void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<c
     }
     if (options.progress) options.progress(static_cast<int64_t>(begin + users.size()), std::ssize(targets));
   }
+  result.users = all_gather(*options.world, std::span<const int32_t>(result.users));
+  result.ranks = all_gather(*options.world, std::span<const RankCount>(result.ranks));
 }
 
 nlohmann::ordered_json calibration_json(const Calibration& c) {
@@ -177,7 +188,7 @@ RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettin
   return ranking_metrics(rank_users(model, data, run, options));
 }
 
-ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data) {
+ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data, Communicator& world) {
   check(data.has_exposures(), "evaluate: the data set has no exposures");
   std::vector<Target> rows;
   Candidates shown;
@@ -198,14 +209,16 @@ ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data) {
   }
   check(!rows.empty(), "evaluate: nothing was shown at or after a test action");
   std::vector<real> scores;
-  for (std::size_t begin = 0; begin < rows.size(); begin += exposures_at_once) {
-    const std::size_t end = std::min(rows.size(), begin + exposures_at_once);
-    const auto part = [&](const auto& all) { return std::span(all).subspan(begin, end - begin); };
+  const Share share = share_of(world, std::ssize(rows), exposures_at_once);
+  for (int64_t begin = share.begin; begin < share.end; begin += exposures_at_once) {
+    const std::size_t count = static_cast<std::size_t>(std::min(share.end - begin, exposures_at_once));
+    const auto part = [&](const auto& all) { return std::span(all).subspan(static_cast<std::size_t>(begin), count); };
     const auto items = part(shown.items), queries = part(shown.queries);
     const std::vector<real> s =
         scorer.score(part(rows), {{items.begin(), items.end()}, {queries.begin(), queries.end()}});
     scores.insert(scores.end(), s.begin(), s.end());
   }
+  scores = all_gather(world, std::span<const real>(scores));
   ExposureMetrics m = exposure_metrics(scores, clicked, users);
   if (scorer.logits()) m.scores = calibration(scores, clicked);
   return m;

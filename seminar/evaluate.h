@@ -2,6 +2,7 @@
 #pragma once
 
 #include "seminar/bootstrap.h"
+#include "seminar/distributed/communicator.h"
 #include "seminar/metrics.h"
 #include "seminar/scorer.h"
 
@@ -17,6 +18,7 @@ struct EvaluationOptions {
   bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)
   int64_t users = 0;        ///< rank at most this many users, drawn from run.seed (0: all)
   std::function<void(int64_t done, int64_t total)> progress = nullptr;  ///< told after every few users
+  Communicator* world = &alone();  ///< ranks that share the users; all get the result, which is that of one
 };
 
 /// The held-out targets and 1 + run.eval_negatives candidates of each, row by row, the true one first. Validation and
@@ -38,7 +40,7 @@ RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettin
 
 /// Metrics on what users were shown at or after their test action, each exposure with the history before it. Throws
 /// Error if the data set has no exposures, or all were clicked or none.
-ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data);
+ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data, Communicator& world = alone());
 
 /// 95 % intervals over users of user_metrics(), in their order.
 std::vector<Interval> metric_intervals(std::span<const RankCount> ranks, Ties ties, uint64_t seed);

@@ -82,7 +82,7 @@ int64_t scored_bytes(const Model& model, const Dataset& data, const RunSettings&
 MemoryEstimate estimate_training(const Model& model, const Dataset& data, const RunSettings& run) {
   // Values, two moments, the best; with a retriever of codes those of the epoch's beginning.
   const int64_t copies = run.gsu == "exact" ? 4 : 5,
-                step = work_bytes(model, data, run, longest(data, run.batch, 3), 1 + run.negatives, true);
+                step = work_bytes(model, data, run, longest(data, run.batch / run.shards, 3), 1 + run.negatives, true);
   return {copies * count(model.params()) * int64_t{sizeof(real)}, std::max(step, scored_bytes(model, data, run, 2))};
 }
 

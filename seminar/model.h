@@ -12,7 +12,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 /// A named part of a loss, for the log.
 struct LossPart {
-  const char* name;
+  std::string name;
   double value;
 };
 

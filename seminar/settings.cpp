@@ -1,6 +1,7 @@
 #include "seminar/settings.h"
 
 #include <algorithm>
+#include <bit>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
@@ -56,7 +57,12 @@ void check_settings(ModelSettings& settings) {
   check(settings.query != "transformer" || settings.text == "transformer",
         "--query transformer: needs --text transformer, whose encoder it shares: '{}'", settings.text);
 }
-void check_settings(RunSettings& settings) { check_ranges(settings); }
+void check_settings(RunSettings& settings) {
+  check_ranges(settings);
+  check(std::has_single_bit(static_cast<uint64_t>(settings.shards)), "--shards: must be a power of two: {}",
+        settings.shards);
+  check(settings.batch % settings.shards == 0, "--shards: must divide --batch {}: {}", settings.batch, settings.shards);
+}
 std::string settings_json(ModelSettings& settings) { return to_json(settings); }
 std::string settings_json(RunSettings& settings) { return to_json(settings); }
 

@@ -100,6 +100,7 @@ struct RunSettings {
   int64_t k1 = 100;
   std::string gsu = "exact";
   int64_t batch = 256;
+  int64_t shards = 1;
   int64_t epochs = 2;
   int64_t patience = 0;
   double lr = 3e-3;
@@ -136,6 +137,10 @@ struct RunSettings {
                   {"exact", "int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}},
       gsu);
     f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);
+    f(
+        SettingInfo{
+            "shards", "parts of a batch, each of its own users, that are computed one by one or by ranks", 1, 4096, {}},
+        shards);
     f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
     f(SettingInfo{"patience",
                   "epochs without a better validation NDCG@10 after which training ends (0: never)",

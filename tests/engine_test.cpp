@@ -127,6 +127,20 @@ TEST_SUITE("engine") {
     for (int64_t i = 0; i < 15; ++i) CHECK(expected.data()[i] == doctest::Approx(dense.grad().data()[i]));
   }
 
+  TEST_CASE("backward tells of a leaf once, when its gradient is whole, and of the last layer's before the first's") {
+    const Param first(Tensor::from({2}, {1, 2})), shared(Tensor::from({2}, {3, 4})), last(Tensor::from({2}, {5, 6}));
+    const Var x = first.var() * shared.var(), loss = sum(x * last.var() * shared.var());
+    std::vector<std::pair<const Node*, std::vector<real>>> told;
+    backward(loss, Tensor::scalar(1), [&](Node& leaf) { told.emplace_back(&leaf, leaf.grad.to_vector()); });
+    REQUIRE(told.size() == 3);
+    CHECK(told[0].first == last.var().node().get());
+    for (const auto& [node, grad] : told)
+      for (const Param* p : {&first, &shared, &last})
+        if (p->var().node().get() == node) CHECK(grad == p->var().grad().to_vector());
+    CHECK(told[0].second == std::vector<real>{9, 32});                            // first · shared²
+    CHECK(shared.var().grad().to_vector() == std::vector<real>{2 * 15, 2 * 48});  // 2 · first · shared · last
+  }
+
   TEST_CASE("an exception in a parallel region reaches the caller: that of the lowest block") {
     const int before = threads();
     for (int n : {1, 2, 8}) {

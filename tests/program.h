@@ -42,11 +42,11 @@ inline Output run_under(const std::string& prefix, const std::string& arguments)
 // A run of the program whose standard error is read as it comes: it cannot get far ahead of its reader.
 class Running {
  public:
-  explicit Running(const std::string& arguments) {
+  explicit Running(const std::string& arguments, const std::string& prefix = "") {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     ::fcntl(ends[0], F_SETPIPE_SZ, 4096);
-    const std::string command = fmt::format("exec {} {}", SEMINAR_BINARY, arguments);
+    const std::string command = fmt::format("exec {} {} {}", prefix, SEMINAR_BINARY, arguments);
     process_ = ::fork();
     if (process_ == 0) {
       ::dup2(ends[1], STDERR_FILENO);
@@ -63,6 +63,7 @@ class Running {
   void wait_for(const std::string& text) {
     while (read_.find(text) == std::string::npos) REQUIRE(more());
   }
+  pid_t process() const { return process_; }
   void send(int signal) { ::kill(process_, signal); }
   // Its exit code, 128 + the signal that killed it.
   int wait() {

@@ -46,8 +46,8 @@ int64_t EpochTargets::positions(int64_t user) const {
 }
 
 Target EpochTargets::target(int64_t number) const {
-  const int64_t user = std::upper_bound(start_.begin(), start_.end(), number) - start_.begin() - 1;
-  const int64_t all = positions(user), k = number - start_[user];
+  const int64_t at = std::upper_bound(start_.begin(), start_.end(), number) - start_.begin() - 1;
+  const int64_t user = first_user_ + at, all = positions(user), k = number - start_[at];
   // Which k positions of a capped user take part is a permutation of the user's own.
   const Permutation draw(all, rng_.split("user").split(static_cast<uint64_t>(user)));
   const int64_t position =
@@ -55,19 +55,63 @@ Target EpochTargets::target(int64_t number) const {
   return {static_cast<int32_t>(user), static_cast<int32_t>(position)};
 }
 
-std::vector<Target> EpochTargets::operator()(int64_t i) const {
-  check(i >= 0 && i < batches(), "targets: batch {} of {}", i, batches());
+// The batches of a run of batches_in_run change places, so that the short one at its end may stand anywhere.
+EpochTargets::Place EpochTargets::place(int64_t i) const {
   const int64_t run = i / batches_in_run, first = run * batches_in_run * batch_,
                 count = std::min(size() - first, batches_in_run * batch_);
+  const Permutation order((count + batch_ - 1) / batch_, rng_.split("run").split(static_cast<uint64_t>(run)));
+  const int64_t begin = order(i % batches_in_run) * batch_;
+  return {first, count, begin, std::min(count, begin + batch_)};
+}
+
+int64_t EpochTargets::rows(int64_t i) const {
+  if (i >= batches()) return 0;
+  const Place at = place(i);
+  return at.end - at.begin;
+}
+
+std::vector<Target> EpochTargets::operator()(int64_t i) const {
+  check(i >= 0 && i < batches(), "targets: batch {} of {}", i, batches());
+  const Place at = place(i);
   const Permutation order(size(), rng_.split("order"));
   std::vector<Target> targets;
-  for (int64_t k = 0; k < count; ++k) targets.push_back(target(order(first + k)));
+  for (int64_t k = 0; k < at.count; ++k) targets.push_back(target(order(at.first + k)));
   const auto length = [&](const Target& t) { return std::min<int64_t>(t.position, history_); };
   std::stable_sort(targets.begin(), targets.end(),
                    [&](const Target& a, const Target& b) { return length(a) < length(b); });
-  const Permutation place((count + batch_ - 1) / batch_, rng_.split("run").split(static_cast<uint64_t>(run)));
-  const int64_t begin = place(i % batches_in_run) * batch_;
-  return {targets.begin() + begin, targets.begin() + std::min(count, begin + batch_)};
+  return {targets.begin() + at.begin, targets.begin() + at.end};
+}
+
+EpochTargets EpochTargets::shard(int64_t i, int64_t shards) const {
+  check(i >= 0 && i < shards && batch_ % shards == 0, "targets: shard {} of {} in batches of {}", i, shards, batch_);
+  const auto border = [&](int64_t s) { return std::lower_bound(start_.begin(), start_.end(), size() * s / shards); };
+  EpochTargets part = *this;
+  part.batch_ = batch_ / shards;
+  part.first_user_ = first_user_ + (border(i) - start_.begin());
+  part.start_.assign(border(i), border(i + 1) + 1);
+  for (int64_t& before : part.start_) before -= *border(i);
+  return part;
+}
+
+EpochShards::EpochShards(const EpochTargets& epoch, int64_t shards) {
+  for (int64_t s = 0; s < shards; ++s) parts_.push_back(epoch.shard(s, shards));
+}
+
+int64_t EpochShards::batches() const {
+  int64_t most = 0;
+  for (const EpochTargets& part : parts_) most = std::max(most, part.batches());
+  return most;
+}
+
+int64_t EpochShards::rows(int64_t i) const {
+  int64_t all = 0;
+  for (const EpochTargets& part : parts_) all += part.rows(i);
+  return all;
+}
+
+std::vector<Target> EpochShards::operator()(int64_t i, int64_t shard) const {
+  const EpochTargets& part = parts_[static_cast<std::size_t>(shard)];
+  return part.rows(i) > 0 ? part(i) : std::vector<Target>();
 }
 
 std::vector<Target> held_out_targets(const Dataset& data, Split split) {

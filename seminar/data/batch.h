@@ -35,16 +35,42 @@ class EpochTargets {
   /// Targets and batches of the epoch.
   int64_t size() const { return start_.back(); }
   int64_t batches() const { return (size() + batch_ - 1) / batch_; }
+  /// Targets of the i-th batch; 0 beyond the last.
+  int64_t rows(int64_t i) const;
   /// The i-th batch.
   std::vector<Target> operator()(int64_t i) const;
+  /// The i-th of `shards` epochs that have this one's users between them, neighbours together and about as many targets
+  /// in each, and batches of batch / shards targets.
+  EpochTargets shard(int64_t i, int64_t shards) const;
 
  private:
+  // The run of batches that a batch is cut from, in order of the draw, and its place in it, in order of length.
+  struct Place {
+    int64_t first, count, begin, end;
+  };
+  Place place(int64_t i) const;
   Target target(int64_t number) const;
   int64_t positions(int64_t user) const;  // how many may be targets
   const Dataset& data_;
   int64_t per_user_, batch_, history_, window_;
   Rng rng_;
-  std::vector<int64_t> start_;  // how many targets the users before have
+  int64_t first_user_ = 0;
+  std::vector<int64_t> start_;  // how many targets the users before have, from first_user_ on
+};
+
+/// An epoch whose batches are made of one part from each of `shards` EpochTargets::shard()s.
+class EpochShards {
+ public:
+  EpochShards(const EpochTargets& epoch, int64_t shards);
+  /// Batches of the epoch: those of the shard that has most.
+  int64_t batches() const;
+  /// Targets of the i-th batch in all shards.
+  int64_t rows(int64_t i) const;
+  /// A shard's part of the i-th batch; may be empty at the epoch's end.
+  std::vector<Target> operator()(int64_t i, int64_t shard) const;
+
+ private:
+  std::vector<EpochTargets> parts_;
 };
 
 /// The validation or test target of every user who has a history before it.
