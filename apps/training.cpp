@@ -44,9 +44,8 @@ std::string stats_line(const StepTotals& t) {
   const double steps = static_cast<double>(t.steps), ms = 1e3 / steps;
   const auto each = [&](int64_t all) { return static_cast<double>(all) / steps; };
   return fmt::format(
-      "{} of {} ranks, {} steps: {:.2f} ms a step (compute {:.2f}, exchange {:.2f}, update {:.2f}), {:.1f} bytes sent "
-      "a "
-      "step (dense {:.1f} of {} numbers, rows {:.1f} of {:.1f} rows, losses {:.1f})",
+      "{} of {} ranks, {} steps: {:.2f} ms a step (compute {:.2f}, exchange {:.2f}, update {:.2f}), {:.1f} bytes a "
+      "step sent (dense {:.1f} of {} numbers, rows {:.1f} of {:.1f} rows, losses {:.1f})",
       world().rank(), world().size(), t.steps, ms * (t.compute + t.exchange + t.update), ms * t.compute,
       ms * t.exchange, ms * t.update, each(t.dense_bytes + t.row_bytes + t.other_bytes), each(t.dense_bytes),
       t.dense_numbers, each(t.row_bytes), each(t.rows), each(t.other_bytes));

@@ -88,10 +88,10 @@ TEST_SUITE("shards") {
     sum.finish();
     const auto found = gradients();
     REQUIRE(found.size() == expected.size());
-    for (const auto& [name, g] : expected) {
-      CAPTURE(name);
-      REQUIRE(found.count(name) == 1);
-      check_close(found.at(name), g);
+    for (const auto& gradient : expected) {
+      CAPTURE(gradient.first);
+      REQUIRE(found.count(gradient.first) == 1);
+      check_close(found.at(gradient.first), gradient.second);
     }
   }
 

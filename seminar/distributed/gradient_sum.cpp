@@ -210,6 +210,7 @@ void GradientSum::exchange_rows() {
   std::string mine;
   for (const Table& t : tables_) {
     std::vector<RowGradient> leaves;
+    leaves.reserve(from.size());
     for (std::string_view& message : from) leaves.push_back(read(message, t.width));
     write(mine, tree_sum(std::move(leaves)));
   }
@@ -227,6 +228,7 @@ void GradientSum::exchange_buckets() {
   for (Bucket& b : buckets_) {
     world_.wait(b.ticket);
     std::vector<Tensor> slices;
+    slices.reserve(static_cast<std::size_t>(ranks));
     for (int64_t r = 0; r < ranks; ++r) slices.push_back(b.received.slice(0, r, r + 1).clone());
     const Tensor sum = tree_sum(std::move(slices));
     real* all = b.sums.front().write();
