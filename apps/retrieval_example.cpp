@@ -26,7 +26,8 @@ RetrievalExample retrieval_example(const SeminarModel& model, const Dataset& dat
   for (int64_t i = 0; i < found.k && found.mask.data()[i] != 0; ++i) {
     const int32_t at = batch.begins[0] + found.positions[i];
     example.retrieved.push_back({std::string(data.title(items[at])),
-                                 queries[at] == 0 ? std::string() : std::string(data.query_text(queries[at])), target.position - at});
+                                 queries[at] == 0 ? std::string() : std::string(data.query_text(queries[at])),
+                                 target.position - at});
   }
   return example;
 }

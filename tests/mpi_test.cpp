@@ -196,8 +196,8 @@ TEST_SUITE("mpi") {
       const int64_t n = world().size();
       CHECK(t.dense_bytes == t.steps * 2 * (n - 1) * t.dense_numbers / n * int64_t{sizeof(real)});
       CHECK(t.row_bytes > 0);
-      // To each other rank: the losses, 8 bytes of length and 104 for each own shard, and after all steps before this one
-      // whether to go on, 8 and 1.
+      // To each other rank: the losses, 8 bytes of length and 104 for each own shard, and after all steps before this
+      // one whether to go on, 8 and 1.
       CHECK(t.other_bytes == (n - 1) * (t.steps * (8 + 104 * shards / n) + (t.steps - 1) * (8 + 1)));
       CHECK(one.totals.back().dense_bytes + one.totals.back().row_bytes + one.totals.back().other_bytes == 0);
     }

@@ -258,8 +258,8 @@ std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, 
   if (kind == "pq") {
     QuantizeOptions options;
     options.seed = seed;
-    return pq_gsu_retriever(std::make_shared<QuantizedChannels>(
-        index.empty() ? quantize_model(model, data, options) : load_quantized(index, model, data)));
+    return pq_gsu_retriever(std::make_shared<QuantizedChannels>(index.empty() ? quantize_model(model, data, options)
+                                                                              : load_quantized(index, model, data)));
   }
   RetrieverPtr method;
   if (kind == "int8") method = scalar_retriever(8, int8_candidates);
