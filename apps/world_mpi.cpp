@@ -139,7 +139,10 @@ void join_world() {
     if (!joined() && std::getenv(sign)) joined() = std::make_unique<MpiWorld>();
 }
 
-Communicator& world() { return joined() ? *joined() : alone(); }
+Communicator& world() {
+  if (joined()) return *joined();
+  return alone();
+}
 
 void leave_world() {
   if (!joined()) return;

@@ -52,9 +52,10 @@ void add_leaf(std::vector<T>& sums, T leaf, int64_t number) {
 // The sum of the whole tree, 2^n leaves.
 template <class T>
 T tree_sum(std::vector<T> leaves) {
-  std::vector<T> sums;
-  for (std::size_t i = 0; i < leaves.size(); ++i) add_leaf(sums, std::move(leaves[i]), static_cast<int64_t>(i));
-  return std::move(sums.front());
+  for (std::size_t width = 1; width < leaves.size(); width *= 2)
+    for (std::size_t i = 0; i + width < leaves.size(); i += 2 * width)
+      leaves[i] = added(std::move(leaves[i]), leaves[i + width]);
+  return std::move(leaves.front());
 }
 
 // Rows as bytes: how many, the ids, the numbers.
