@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -42,7 +43,12 @@ void SettingsFlags::apply() {
       if (options_[name]->count() > 0) continue;
       const auto read = [&, &item = node](const SettingInfo& s, auto& value) {
         if (s.name != name) return;
-        const auto found = item.template value<std::remove_reference_t<decltype(value)>>();
+        using T = std::remove_reference_t<decltype(value)>;
+        std::optional<T> found;
+        if constexpr (std::is_same_v<T, double>)
+          found = item.template value<double>();  // a whole number will do
+        else
+          found = item.template value_exact<T>();  // value() would cast a float of any size
         check(found.has_value(), "{}:{}: '{}': wrong type", config_, line, name);
         value = *found;
       };

@@ -181,6 +181,9 @@ TEST_SUITE("cli") {
       write_file(folder / "d.toml", "dim = \n");
       check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "d.toml"),
                     "d.toml:1: not valid TOML");
+      write_file(folder / "e.toml", "dim = 6e61\n");
+      check_refused(fmt::format("pretrain --data {} --out {} --config {}", data, out, folder / "e.toml"),
+                    "e.toml:1: 'dim': wrong type");
       CHECK(nothing_half_written(out));
     }
     SUBCASE("bad input") {
