@@ -15,9 +15,9 @@ namespace {
 #define __has_feature(x) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-constexpr bool caching = false;
+constexpr bool keeps_blocks = false;
 #else
-constexpr bool caching = true;
+constexpr bool keeps_blocks = true;
 #endif
 
 // Sizes are rounded up to a quarter of their power of two: at most 25 % is wasted, and a freed block is found again.
@@ -93,13 +93,15 @@ void release(void* block, std::size_t bytes) noexcept {
   Pool& p = instance();
   std::lock_guard lock(p.mutex);
   p.stats.live_bytes -= static_cast<int64_t>(size.bytes);
-  if (!caching) {
+  if (!keeps_blocks) {
     std::free(block);
     return;
   }
   p.free[size.index].push_back(block);
   p.stats.cached_bytes += static_cast<int64_t>(size.bytes);
 }
+
+bool caching() { return keeps_blocks; }
 
 Stats stats() {
   std::lock_guard lock(instance().mutex);

@@ -23,6 +23,8 @@ void* allocate(std::size_t bytes);
 /// Gives a block of allocate(bytes) back to the cache.
 void release(void* block, std::size_t bytes) noexcept;
 Stats stats();
+/// Whether freed blocks are kept; not under AddressSanitizer, which is to see every use of freed memory.
+bool caching();
 void reset_peak();
 /// From now on blocks in use and cached stay below `bytes` together (0: no limit).
 void set_limit(int64_t bytes);

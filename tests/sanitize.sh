@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests under AddressSanitizer (with leaks) and UndefinedBehaviorSanitizer, then a few seconds of fuzzing for each
 # reader. With clang 14 if it is there, which compiles faster and can fuzz, else with gcc.
-#   tests/sanitize.sh          what is built in float: what CI runs
+#   tests/sanitize.sh          what is built in float
 #   tests/sanitize.sh --all    the twins in double as well, and what uses threads under ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,8 +18,7 @@ fi
 
 cmake --preset asan -DSEMINAR_TESTS=ON "${compiler[@]}" >/dev/null
 cmake --build --preset asan --target "${targets[@]}"
-# As many tests at once as there are cores, each with one thread.
-OMP_NUM_THREADS=1 ctest --preset asan -j "$(nproc)" -E "$left_out"
+LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0 ctest --preset asan -j "$(nproc)" -E "$left_out"
 
 if [ "${1:-}" = --all ]; then
   cmake --preset tsan -DSEMINAR_TESTS=ON "${compiler[0]}" >/dev/null
