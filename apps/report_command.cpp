@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "apps/cli.h"
 #include "apps/report_page.h"
@@ -80,18 +81,11 @@ std::string machine() {
   return fmt::format("{}, {} threads", model, threads());
 }
 
-std::vector<std::vector<std::string>> settings_rows(const std::string& json) {
+std::vector<std::vector<std::string>> settings_rows(const std::string& settings) {
   std::vector<std::vector<std::string>> rows;
-  const std::string inner = json.substr(1, json.size() - 2);
-  for (std::size_t at = 0; at < inner.size();) {
-    std::size_t end = inner.find(",\"", at);
-    if (end == std::string::npos) end = inner.size();
-    std::string pair = inner.substr(at, end - at);
-    std::erase(pair, '"');
-    const std::size_t colon = pair.find(':');
-    rows.push_back({pair.substr(0, colon), pair.substr(colon + 1)});
-    at = end + 1;
-  }
+  const auto json = nlohmann::ordered_json::parse(settings);
+  for (const auto& [name, value] : json.items())
+    rows.push_back({name, value.is_string() ? value.get<std::string>() : value.dump()});
   return rows;
 }
 

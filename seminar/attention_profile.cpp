@@ -16,17 +16,8 @@ struct Sums {
 
 std::size_t age_class(int64_t age) { return static_cast<std::size_t>(std::bit_width(static_cast<uint64_t>(age)) - 1); }
 
-std::vector<double> row_norms(const Tensor& table) {
-  const Tensor x = table.contiguous();
-  const int64_t d = x.size(1);
-  std::vector<double> norms;
-  for (int64_t r = 0; r < x.size(0); ++r) {
-    double square = 0;
-    for (int64_t j = 0; j < d; ++j) square += std::pow(static_cast<double>(x.data()[r * d + j]), 2);
-    norms.push_back(std::sqrt(square));
-  }
-  return norms;
-}
+// Lengths of the rows of a table.
+Tensor row_norms(const Var& x) { return sqrt(sum(x * x, -1)).value(); }
 
 // The attention that each behaviour [B * L] of a batch of single targets gets, mean over heads.
 std::vector<double> attention_of(const SeminarModel& model, const FusedBatch& fused, const Batch& batch,
@@ -49,10 +40,11 @@ void add(Sums& sums, const SeminarModel& model, const Dataset& data, const RunSe
   const NoGrad guard;
   const FusedBatch fused =
       fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
-  const std::vector<double> attention = attention_of(model, fused, batch, *model.retrieve(data, batch, run));
+  const Tensor scores = model.gsu.scores(fused.targets, fused.history).value();
+  const std::vector<double> attention = attention_of(model, fused, batch, Gsu::retrieve(scores, batch.mask, 1, run.k));
   const Tensor gamma = model.fusion.weights(fused.channels, batch.history).value().contiguous();
-  std::vector<std::vector<double>> norms{row_norms(fused.channels.query.value())};
-  for (const Var& channel : fused.channels.item) norms.push_back(row_norms(channel.value()));
+  std::vector<Tensor> norms{row_norms(fused.channels.query)};
+  for (const Var& channel : fused.channels.item) norms.push_back(row_norms(channel));
   const std::vector<int32_t> ages = behaviour_ages(batch);
   const auto queries = batch.history.query.span(), items = batch.history.item.span();
   for (std::size_t at = 0; at < attention.size(); ++at) {
@@ -65,7 +57,7 @@ void add(Sums& sums, const SeminarModel& model, const Dataset& data, const RunSe
     sums.search_attended += search ? a : 0;
     for (std::size_t c = 0; c < norms.size(); ++c) {
       const double weight = static_cast<double>(gamma.data()[at * norms.size() + c]),
-                   norm = norms[c][static_cast<std::size_t>(c == 0 ? queries[at] : items[at])];
+                   norm = static_cast<double>(norms[c].data()[c == 0 ? queries[at] : items[at]]);
       sums.weight[c] += weight;
       sums.attended[c] += a * weight;
       sums.norm[c] += norm;

@@ -28,7 +28,8 @@ struct AttentionProfile {
   double search_share = 0, search_attended = 0;
 };
 
-/// The profile over the held-out test targets, their queries hidden, mean over heads. Throws Error if no user has one.
+/// The profile over the held-out test targets, their queries hidden, and what exact GSU scores keep; mean over heads.
+/// Throws Error if no user has one.
 AttentionProfile attention_profile(const SeminarModel& model, const Dataset& data, const RunSettings& run);
 
 /// Names of the channels of a model's pairs: query, text, attributes, then the data set's own.

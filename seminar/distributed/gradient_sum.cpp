@@ -127,23 +127,25 @@ void GradientSum::backward(const Var& loss, double weight) {
   if (shards_ == 1) return seminar::backward(loss, upstream);
   next_shard();
   seminar::backward(loss, upstream, [&](Node& leaf) { leaf_done(leaf); });
-  while (next_ < buckets_.size()) take(buckets_[next_++]);
-  for (Table& t : tables_) take(t);
-  ++shard_;
+  end_shard();
 }
 
 void GradientSum::skip() {
   if (shards_ == 1) return;
   next_shard();
-  while (next_ < buckets_.size()) take(buckets_[next_++]);
-  for (Table& t : tables_) take(t);
-  ++shard_;
+  end_shard();
 }
 
 void GradientSum::next_shard() {
   if (shard_ == 0) dense_bytes_ = row_bytes_ = 0;
   next_ = 0;
   for (Bucket& b : buckets_) b.awaited = std::ssize(b.params);
+}
+
+void GradientSum::end_shard() {
+  while (next_ < buckets_.size()) take(buckets_[next_++]);
+  for (Table& t : tables_) take(t);
+  ++shard_;
 }
 
 // All ranks take the buckets in the same order, whatever their graphs look like.

@@ -51,6 +51,8 @@ class GradientSum {
     std::vector<RowGradient> sums{};
   };
   void next_shard();
+  /// Takes what backward did not reach.
+  void end_shard();
   void leaf_done(const Node& leaf);
   void take(Bucket& bucket);
   void take(Table& table);
