@@ -7,7 +7,8 @@
 namespace seminar {
 namespace {
 
-constexpr double panel_width = 300, panel_height = 220, gap = 60, left = 60, top = 60, legend_row = 18;
+constexpr double panel_width = 300, panel_height = 220, panel_gap = 60, left_margin = 60, top_margin = 60,
+                 legend_row = 18;
 constexpr std::size_t in_row = 3;
 
 // A marker by number: the letter of the line, so that nothing depends on colour.
@@ -24,7 +25,7 @@ std::string svg_head(double width, double height, const std::string& title, cons
       "fill=\"{4}\" "
       "role=\"img\" aria-label=\"{3}\">\n<rect width=\"100%\" height=\"100%\" fill=\"{5}\"/>\n"
       "<text x=\"{2:.0f}\" y=\"28\" font-size=\"16\">{3}</text>\n",
-      width, height, left, xml_escaped(title), colours.ink, colours.paper);
+      width, height, left_margin, xml_escaped(title), colours.ink, colours.paper);
 }
 
 }  // namespace
@@ -50,16 +51,16 @@ std::string xml_escaped(std::string_view text) {
 std::string line_charts(const std::string& title, const std::string& x_label, const std::string& y_label,
                         const std::vector<ChartPanel>& panels, double high, const ChartColours& colours) {
   const std::size_t rows = (panels.size() + in_row - 1) / in_row, lines = panels.empty() ? 0 : panels[0].lines.size();
-  const double chart_height = top + static_cast<double>(rows) * (panel_height + gap),
-               width =
-                   left + static_cast<double>(std::clamp<std::size_t>(panels.size(), 1, in_row)) * (panel_width + gap),
+  const double chart_height = top_margin + static_cast<double>(rows) * (panel_height + panel_gap),
+               width = left_margin + static_cast<double>(std::clamp<std::size_t>(panels.size(), 1, in_row)) *
+                                         (panel_width + panel_gap),
                height = chart_height + static_cast<double>(lines) * legend_row + 20;
   std::string svg = svg_head(width, height, title, colours);
   for (std::size_t p = 0; p < panels.size(); ++p) {
     const ChartPanel& panel = panels[p];
     const std::size_t row = p / in_row;
-    const double x0 = left + static_cast<double>(p % in_row) * (panel_width + gap),
-                 y0 = top + static_cast<double>(row) * (panel_height + gap);
+    const double x0 = left_margin + static_cast<double>(p % in_row) * (panel_width + panel_gap),
+                 y0 = top_margin + static_cast<double>(row) * (panel_height + panel_gap);
     const auto x_at = [&](std::size_t i) {
       return x0 + 20 +
              (panel_width - 40) * static_cast<double>(i) /
@@ -97,8 +98,8 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
   }
   for (std::size_t line = 0; line < lines; ++line) {
     const double y = chart_height + static_cast<double>(line) * legend_row;
-    svg += marker(line, left + 6, y, colours);
-    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", left + 20, y + 4,
+    svg += marker(line, left_margin + 6, y, colours);
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\">{}</text>\n", left_margin + 20, y + 4,
                        xml_escaped(panels[0].lines[line].name));
   }
   return svg + "</svg>\n";
@@ -107,14 +108,14 @@ std::string line_charts(const std::string& title, const std::string& x_label, co
 std::string interval_charts(const std::string& title, const std::string& x_label,
                             const std::vector<IntervalPanel>& panels, const ChartColours& colours) {
   constexpr double names = 220, chart = 460, row_height = 22;
-  double most = 1e-9, height = top;
+  double most = 1e-9, height = top_margin;
   for (const IntervalPanel& panel : panels) {
-    height += row_height * static_cast<double>(panel.rows.size() + 2) + gap / 2;
+    height += row_height * static_cast<double>(panel.rows.size() + 2) + panel_gap / 2;
     for (const ChartInterval& r : panel.rows) most = std::max({most, r.mean, r.high});
   }
   std::string svg = svg_head(names + chart + 80, height, title, colours);
   const auto x_at = [&](double v) { return names + chart * std::max(0.0, v) / most; };
-  double y = top;
+  double y = top_margin;
   for (const IntervalPanel& panel : panels) {
     svg += fmt::format("<text x=\"10\" y=\"{:.1f}\" font-size=\"13\">{}</text>\n", y, xml_escaped(panel.title));
     for (const ChartInterval& r : panel.rows) {
@@ -129,7 +130,7 @@ std::string interval_charts(const std::string& title, const std::string& x_label
     y += row_height;
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\">{}, from 0</text>\n", names, y + 4,
                        xml_escaped(x_label));
-    y += row_height + gap / 2;
+    y += row_height + panel_gap / 2;
   }
   return svg + "</svg>\n";
 }

@@ -12,6 +12,9 @@
 
 namespace seminar {
 
+/// Seed of the bootstrap intervals of runs that are read back.
+constexpr uint64_t interval_seed = 1;
+
 /// One flag per setting of a settings struct; returns them by name.
 template <class S>
 std::map<std::string, CLI::Option*> add_flags(CLI::App& command, S& settings) {

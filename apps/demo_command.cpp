@@ -24,7 +24,7 @@ struct DemoArguments {
   SettingsFlags flags;
 };
 
-struct Row {
+struct DemoRow {
   std::string name;
   int64_t passes;
   RankingMetrics metrics;
@@ -32,7 +32,7 @@ struct Row {
 };
 
 // Trains one model of the table and puts its test metrics there.
-std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name, std::unique_ptr<Model> model,
+std::unique_ptr<Model> add_row(std::vector<DemoRow>& table, const std::string& name, std::unique_ptr<Model> model,
                                const Dataset& data, const RunSettings& run, int64_t passes_before,
                                const std::string& file) {
   const auto begin = std::chrono::steady_clock::now();
@@ -46,10 +46,10 @@ std::unique_ptr<Model> add_row(std::vector<Row>& table, const std::string& name,
   return model;
 }
 
-void print_table(const std::vector<Row>& table) {
+void print_table(const std::vector<DemoRow>& table) {
   fmt::print("\n{:<34} {:>6} {:>7} {:>8} {:>8} {:>7} {:>7} {:>7} {:>9}\n", "model", "passes", "NDCG@5", "NDCG@10",
              "NDCG@50", "HR@10", "MRR", "AUC", "time");
-  for (const Row& r : table) {
+  for (const DemoRow& r : table) {
     const RankingMetrics& m = r.metrics;
     fmt::print("{:<34} {:>6} {:>7.4f} {:>8.4f} {:>8.4f} {:>7.4f} {:>7.4f} {:>7.4f} {:>9}\n", r.name, r.passes, m.ndcg5,
                m.ndcg10, m.ndcg50, m.hr10, m.mrr, m.auc, r.seconds > 0 ? duration(r.seconds) : "");
@@ -85,7 +85,7 @@ void run(DemoArguments& a) {
   RunSettings pretrain = a.flags.run, all_passes = a.flags.run;
   pretrain.epochs = a.pretrain_epochs;
   all_passes.epochs = a.flags.run.epochs + a.pretrain_epochs;
-  std::vector<Row> table;
+  std::vector<DemoRow> table;
   table.push_back({"popularity", 0, ranking_metrics(rank_users(Popularity(data, 1), data, a.flags.run, {})), 0});
   add_row(table, "mean pooling", make_model("mean_pool", a.flags.model, data, init), data, all_passes, 0,
           a.work + "/mean_pool.safetensors");

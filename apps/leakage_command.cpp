@@ -16,14 +16,14 @@ struct LeakageArguments {
 };
 
 // A row of the table: a count of targets, as a share of others; of times, if it asks for them.
-struct Row {
+struct LeakageRow {
   const char* name;
   const char* text;
   int64_t SplitLeakage::*count;
   int64_t SplitLeakage::*of;
   bool of_times = false;
 };
-constexpr Row rows[] = {
+constexpr LeakageRow rows[] = {
     {"repeated", "item that the user had before", &SplitLeakage::repeated, &SplitLeakage::targets},
     {"cold", "item that nobody has in the training part", &SplitLeakage::cold, &SplitLeakage::targets},
     {"queried", "target with a query", &SplitLeakage::queried, &SplitLeakage::targets},
@@ -42,7 +42,7 @@ constexpr int width = 56;
 
 std::string share(double part) { return fmt::format("{:.1f} %", 100 * part); }
 
-std::string share(const SplitLeakage& s, const Row& row) {
+std::string share(const SplitLeakage& s, const LeakageRow& row) {
   const int64_t count = s.*row.count, of = s.*row.of;
   if (of == 0) return "-";
   return fmt::format("{} = {}", count, share(static_cast<double>(count) / static_cast<double>(of)));
@@ -55,7 +55,7 @@ void print_row(const char* text, const std::string& valid, const std::string& te
 void print(const Leakage& l) {
   print_row("held-out targets", "validation", "test");
   print_row("targets", fmt::format("{}", l.valid.targets), fmt::format("{}", l.test.targets));
-  for (const Row& row : rows)
+  for (const LeakageRow& row : rows)
     if (l.has_times || !row.of_times) print_row(row.text, share(l.valid, row), share(l.test, row));
   if (l.has_times)
     print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
@@ -70,7 +70,7 @@ void print(const Leakage& l) {
 
 nlohmann::ordered_json json_of(const SplitLeakage& s) {
   nlohmann::ordered_json json{{"targets", s.targets}};
-  for (const Row& row : rows) json[row.name] = s.*row.count;
+  for (const LeakageRow& row : rows) json[row.name] = s.*row.count;
   json["later_training"] = s.later_training;
   return json;
 }

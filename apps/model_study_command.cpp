@@ -18,8 +18,6 @@
 namespace seminar {
 namespace {
 
-constexpr uint64_t interval_seed = 1;
-
 struct StudyArguments {
   std::string name;
   StudySources sources;

@@ -26,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t shown_behaviours = 20;
-constexpr uint64_t interval_seed = 1;
 
 // A row of the table of models.
 struct Ranked {

@@ -6,10 +6,10 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t held_out = 2;  // actions of each user outside the training part
+constexpr int64_t held_out_actions = 2;  // actions of each user outside the training part
 
 int64_t training_length(const Dataset& data, int64_t user) {
-  return std::max<int64_t>(0, std::ssize(data.user_items(user)) - held_out);
+  return std::max<int64_t>(0, std::ssize(data.user_items(user)) - held_out_actions);
 }
 
 // What is asked of the data as a whole.

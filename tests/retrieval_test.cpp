@@ -330,7 +330,8 @@ TEST_SUITE("retrieval") {
 
   TEST_CASE("the studies: exact codes find all, more candidates find more, the same seed gives the same rows") {
     Figure2Settings s;
-    s.draws = 2, s.lengths = {60}, s.ks = {4, 16}, s.dim = 4, s.sub_quantizers = 2, s.centroids = 8;
+    s.draws = 2, s.lengths = {60}, s.ks = {4, 16}, s.corpus = 600, s.steps = 30, s.dim = 4, s.sub_quantizers = 2,
+    s.centroids = 8;
     int64_t calls = 0;
     const auto rows = study_figure2(s, [&](int64_t done, int64_t total) {
       ++calls;
@@ -348,7 +349,7 @@ TEST_SUITE("retrieval") {
     const TinyData tiny;
     const auto model = make_model("seminar", small_settings(), tiny.data, Rng(3));
     Table4Settings t;
-    t.draws = 2, t.lengths = {30}, t.ks = {4}, t.sub_quantizers = 4, t.centroids = 4, t.candidates = 30;
+    t.draws = 2, t.lengths = {30}, t.ks = {4}, t.steps = 30, t.sub_quantizers = 4, t.centroids = 4, t.candidates = 30;
     for (const RecallRow& r : study_table4(dynamic_cast<SeminarModel&>(*model), tiny.data, t, nullptr))
       if (r.method.find("+ exact") != std::string::npos) CHECK(r.recall == doctest::Approx(1));
   }

@@ -8,7 +8,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t default_bits = 16;
+constexpr int64_t authors_bits = 16;
 
 Tensor hash_bias(int64_t bits, int64_t d, Rng rng) {
   const double bound = 1 / std::sqrt(static_cast<double>(d));
@@ -42,7 +42,7 @@ Interest AuthorsSim::operator()(const UnitInput& in, const Mode& mode) const {
 }
 
 AuthorsEta::AuthorsEta(const ModelSettings& s, const Dataset&, const Rng& rng)
-    : planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : default_bits, s.dim, rng.split("planes"))),
+    : planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : authors_bits, s.dim, rng.split("planes"))),
       bias(hash_bias(planes.shape()[0], s.dim, rng.split("bias"))),
       attention(s, rng.split("attention")) {}
 

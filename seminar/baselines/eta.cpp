@@ -3,12 +3,12 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t default_bits = 64;
+constexpr int64_t eta_bits = 64;
 
 }  // namespace
 
 Eta::Eta(const ModelSettings& s, const Dataset&, const Rng& rng)
-    : planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : default_bits, s.dim, rng.split("planes"))),
+    : planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : eta_bits, s.dim, rng.split("planes"))),
       esu(s, rng.split("esu")) {}
 
 Interest Eta::operator()(const UnitInput& in, const Mode&) const {

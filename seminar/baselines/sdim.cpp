@@ -5,13 +5,12 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t default_bits = 48;
+constexpr int64_t sdim_bits = 48;
 
 }  // namespace
 
 Sdim::Sdim(const ModelSettings& s, const Dataset&, const Rng& rng)
-    : width(s.hash_width),
-      planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : default_bits, s.dim, rng.split("planes"))) {
+    : width(s.hash_width), planes(hash_planes(s.hash_bits > 0 ? s.hash_bits : sdim_bits, s.dim, rng.split("planes"))) {
   check(planes.shape()[0] % width == 0, "--hash-width {}: must divide --hash-bits {}", width, planes.shape()[0]);
 }
 

@@ -351,8 +351,8 @@ void DatasetBuilder::write_items(const Layout& kept, const std::string& folder) 
                     item_texts([&](int32_t item) -> const std::string& { return items_.text(item); }));
   items.save(folder + "/items.safetensors");
 
-  SafetensorsWriter queries_file;
-  add_rows<int32_t>(queries_file, "word_start", "words", std::ssize(query_words) + 1, [&](const auto& f) {
+  SafetensorsWriter query_rows;
+  add_rows<int32_t>(query_rows, "word_start", "words", std::ssize(query_words) + 1, [&](const auto& f) {
     f(empty);
     std::vector<int32_t> row;
     for (const std::vector<int32_t>& ids : query_words) {
@@ -361,11 +361,11 @@ void DatasetBuilder::write_items(const Layout& kept, const std::string& folder) 
       f(row);
     }
   });
-  add_rows<uint8_t>(queries_file, "text_start", "texts", std::ssize(query_words) + 1, [&](const auto& f) {
+  add_rows<uint8_t>(query_rows, "text_start", "texts", std::ssize(query_words) + 1, [&](const auto& f) {
     f(none);
     for (const int32_t query : layout.queries) f(queries.texts()[query]);
   });
-  queries_file.save(folder + "/queries.safetensors");
+  query_rows.save(folder + "/queries.safetensors");
 
   SafetensorsWriter vocabulary;
   add_rows<uint8_t>(vocabulary, "word_start", "words", std::ssize(layout.words), texts(layout.words));

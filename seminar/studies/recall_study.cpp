@@ -89,13 +89,14 @@ std::shared_ptr<const MultimodalQuantizer> train_quantizer(const Tensor& x, int6
 }
 
 // Residual k-means and RQ-VAE per channel, trained on vectors [n, C, d], of `bits` a channel.
-std::vector<RetrieverPtr> residual_rivals(const Tensor& x, double bits, double candidates, uint64_t seed) {
+std::vector<RetrieverPtr> residual_rivals(const Tensor& x, double bits, double candidates, const RecallSettings& s) {
   ResidualOptions residual;
   residual.centroids = 256;
   residual.levels = std::max<int64_t>(1, std::llround(bits / 8));
-  residual.seed = seed;
+  residual.seed = static_cast<uint64_t>(s.seed);
   RqVaeOptions vae;
   static_cast<ResidualOptions&>(vae) = residual;
+  vae.steps = s.steps;
   vae.latent = x.size(2);
   vae.hidden = 4 * x.size(2);
   auto plain = std::make_shared<std::vector<ResidualQuantizer>>();
@@ -182,7 +183,6 @@ constexpr Case cases[] = {{"same norm, same weights", false, false},
                           {"same norm, different weights", false, true}};
 
 constexpr int64_t drawn_channels = 4;
-constexpr int64_t corpus_size = 20000;
 
 // Vectors [n, C, d] of a case.
 Tensor draw_vectors(const Case& c, int64_t n, int64_t d, Rng rng) {
@@ -216,7 +216,7 @@ std::vector<RecallRow> study_figure2(const Figure2Settings& s, const StudyProgre
   const uint64_t seed = static_cast<uint64_t>(s.seed);
   for (const Case& c : cases) {
     const Rng case_rng = rng.split(c.name);
-    const Tensor corpus = draw_vectors(c, corpus_size, s.dim, case_rng.split("corpus"));
+    const Tensor corpus = draw_vectors(c, s.corpus, s.dim, case_rng.split("corpus"));
     std::vector<RetrieverPtr> fixed{cascade_retriever(false), cascade_retriever(true)};
     if (with_hnsw) {
       fixed.push_back(hnsw_retriever(false));
@@ -227,7 +227,7 @@ std::vector<RecallRow> study_figure2(const Figure2Settings& s, const StudyProgre
     const auto of_corpus = train_quantizer(corpus, s.sub_quantizers, s.centroids, seed);
     for (const bool coded : {true, false}) fixed.push_back(renamed(pq_retriever(of_corpus, coded, 1), ", corpus"));
     const double bits = static_cast<double>(s.sub_quantizers) * std::log2(static_cast<double>(s.centroids));
-    for (const RetrieverPtr& rival : residual_rivals(corpus, bits, 1, seed)) fixed.push_back(rival);
+    for (const RetrieverPtr& rival : residual_rivals(corpus, bits, 1, s)) fixed.push_back(rival);
     for (const int width : {8, 4}) {
       fixed.push_back(scalar_retriever(width, 1));
       fixed.push_back(scalar_retriever(width, width == 8 ? 1.25 : 4));
@@ -300,7 +300,7 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
 
   Pairs sampled;  // for the residual rivals, which see behaviours as often as they occur
   const Permutation pick(std::ssize(corpus.item), rng.split("sample"));
-  for (int64_t i = 0; i < std::min<int64_t>(corpus_size, std::ssize(corpus.item)); ++i) {
+  for (int64_t i = 0; i < std::min<int64_t>(s.corpus, std::ssize(corpus.item)); ++i) {
     sampled.query.push_back(corpus.query[pick(i)]);
     sampled.item.push_back(corpus.item[pick(i)]);
   }
@@ -318,8 +318,8 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
     methods.push_back(pq_retriever(quantizer, true, candidates));
     methods.push_back(pq_retriever(quantizer, false, candidates));
     methods.push_back(transformed_retriever(pq_retriever(transformed, false, candidates), transform));
-    for (const RetrieverPtr& rival : residual_rivals(points, bits, candidates, seed)) methods.push_back(rival);
-    for (const RetrieverPtr& rival : residual_rivals(mapped, bits, candidates, seed))
+    for (const RetrieverPtr& rival : residual_rivals(points, bits, candidates, s)) methods.push_back(rival);
+    for (const RetrieverPtr& rival : residual_rivals(mapped, bits, candidates, s))
       methods.push_back(transformed_retriever(rival, transform));
     methods.push_back(scalar_retriever(4, candidates));
     methods.push_back(scalar_retriever(8, candidates));

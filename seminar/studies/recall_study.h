@@ -11,6 +11,8 @@ struct RecallSettings {
   int64_t draws = 30;
   std::vector<int64_t> lengths{2000, 5000, 10000};
   std::vector<int64_t> ks{32, 64, 128, 256};
+  int64_t corpus = 20000;  ///< vectors (behaviours) that rivals, and in Figure 2 the corpus codebooks, are trained on
+  int64_t steps = 1500;    ///< of RQ-VAE's training
 };
 
 /// One line of the result: recall |found ∩ exact| / K of a method, its standard error over the draws, the mean time of
