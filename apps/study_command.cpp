@@ -31,6 +31,8 @@ void check_settings(const RecallSettings& s) {
   check(!s.lengths.empty() && !s.ks.empty(), "--lengths and --k: need a number each");
   for (const int64_t length : s.lengths) check(length >= 1, "--lengths: must be 1 or more: {}", length);
   for (const int64_t k : s.ks) check(k >= 1, "--k: must be 1 or more: {}", k);
+  check(s.corpus >= 1, "--corpus: must be 1 or more: {}", s.corpus);
+  check(s.steps >= 0, "--steps: must be 0 or more: {}", s.steps);
 }
 
 void check_codes(int64_t dim, int64_t sub_quantizers, int64_t centroids) {
@@ -112,6 +114,8 @@ void add_common(CLI::App& command, RecallSettings& s, std::string& out, bool& qu
   command.add_option("--draws", s.draws, "histories drawn per setting")->capture_default_str();
   command.add_option("--lengths", s.lengths, "history lengths L")->delimiter(',')->capture_default_str();
   command.add_option("--k", s.ks, "numbers K retrieved")->delimiter(',')->capture_default_str();
+  command.add_option("--corpus", s.corpus, "vectors that codebooks are trained on")->capture_default_str();
+  command.add_option("--steps", s.steps, "training steps of RQ-VAE")->capture_default_str();
   command.add_option("--seed", s.seed, "seed of every draw")->capture_default_str();
 }
 

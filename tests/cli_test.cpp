@@ -101,7 +101,9 @@ TEST_SUITE("cli") {
             0);
       const std::string out = folder / "study";
       const Output study = run(fmt::format(
-          "study figure2 --out {} --draws 1 --lengths 40 --k 4,8 --dim 4 --sub-quantizers 2 --centroids 4", out));
+          "study figure2 --out {} --draws 1 --lengths 40 --k 4,8 --dim 4 --sub-quantizers 2 --centroids 4 --corpus 300 "
+          "--steps 20",
+          out));
       CHECK(study.code == 0);
       CHECK(study.out.find("R@8") != std::string::npos);
       CHECK(nlohmann::json::parse(read_file(out + "/figure2.json")).size() > 50);
@@ -109,10 +111,11 @@ TEST_SUITE("cli") {
       CHECK(read_file(out + "/figure2.csv").starts_with("setting,length,method,k,recall"));
       CHECK(
           run(fmt::format("study table4 --out {} --data {} --model {} --draws 1 --lengths 20 --k 4 --sub-quantizers 4 "
-                          "--centroids 4",
+                          "--centroids 4 --steps 20",
                           out, data, model))
               .code == 0);
       check_refused(fmt::format("study figure2 --out {} --dim 10 --sub-quantizers 3", out), "--sub-quantizers");
+      check_refused(fmt::format("study figure2 --out {} --corpus 0", out), "--corpus");
     }
     SUBCASE("ties, users, ranks, comparison, leakage") {
       const std::string a = folder / "a.ranks", b = folder / "b.ranks", c = folder / "c.ranks";

@@ -127,7 +127,7 @@ TEST_SUITE("faults") {
     const TinyData tiny;
     const std::string path = tiny.folder / "model.checkpoint", out = tiny.folder / "model.safetensors";
     RunSettings run = small_run();
-    run.epochs = 1;
+    run.epochs = 1, run.batch = 32;  // three checkpoints
     const auto train_and_save = [&](bool resume) {
       const auto model = make_model("mean_pool", small_settings(), tiny.data, Rng(1));
       TrainOptions options;
