@@ -1,0 +1,42 @@
+// The kernels that ranking needs, for the engine and, by themselves, for the runtime (seminar/runtime).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tensor/real.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+/// Numbers that stand side by side in a column block.
+inline constexpr int64_t kernel_lanes = 64 / static_cast<int64_t>(sizeof(real));
+
+/// Rows that column_dots takes at once.
+inline constexpr int64_t column_targets = 4;
+
+struct ScanKernels {
+  const char* isa;
+  /// Σ a b
+  real (*dot)(int64_t n, const real* a, const real* b);
+  /// Σ x
+  real (*sum)(int64_t n, const real* x);
+  /// y += s x
+  void (*axpy)(int64_t n, real s, const real* x, real* y);
+  /// y = exp(x - max) / Σ; where mask (may be null) is 0, y is 0 and x takes no part. All masked: zeros.
+  void (*softmax)(int64_t n, real* y, const real* x, const real* mask);
+  /// y[t * stride + i] = Σ_j x[t * n + j] k_i[j] for up to column_targets rows x [targets, n] and the vectors k_i of
+  /// `blocks` column blocks: block b holds kernel_lanes vectors as columns, [blocks, n, kernel_lanes].
+  void (*column_dots)(int64_t n, int64_t blocks, int64_t targets, const real* x, const real* columns, real* y,
+                      int64_t stride);
+};
+
+/// Instruction sets that kernels are compiled for.
+enum class Isa { base, avx2, avx512 };
+/// The widest set up to `wish` (base, avx2 or avx512; empty: any) that this CPU has. `known` tells whether the name is
+/// one.
+Isa cpu_isa(std::string_view wish, bool& known);
+
+/// The kernels for this CPU.
+const ScanKernels& scan_kernels();
+
+}  // namespace seminar::inline SEMINAR_PRECISION
