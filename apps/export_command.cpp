@@ -30,8 +30,8 @@ void run(ExportArguments& a) {
   if (!a.pq.empty()) codes = load_quantized(a.pq, *seminar, data);
   export_model(*seminar, data, codes ? &*codes : nullptr, a.options, a.out);
   fmt::print("{} items, {} queries{}, {}, {:.1f} MB, written to {}\n", data.items(), data.queries(),
-             codes ? " with codes" : "", a.options.dtype,
-             static_cast<double>(std::filesystem::file_size(a.out)) / 1e6, a.out);
+             codes ? " with codes" : "", a.options.dtype, static_cast<double>(std::filesystem::file_size(a.out)) / 1e6,
+             a.out);
 }
 
 }  // namespace

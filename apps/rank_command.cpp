@@ -66,7 +66,8 @@ void run(const RankArguments& a) {
 
 void add_rank_command(CLI::App& app) {
   auto a = std::make_shared<RankArguments>();
-  CLI::App* command = app.add_subcommand("rank", "Score candidates with an exported model: JSON lines in, JSON lines out");
+  CLI::App* command =
+      app.add_subcommand("rank", "Score candidates with an exported model: JSON lines in, JSON lines out");
   command->add_option("--model", a->model, "file of 'seminar export'")->required();
   command->add_option("input", a->input, "requests, one a line ('-': standard input)")->capture_default_str();
   command->add_option("--history", a->history, "behaviours that are kept of a user (0: as exported)")

@@ -118,8 +118,8 @@ Ranking::Request Ranking::read(std::string_view text) const {
     }
     const std::string& id = word(*item, name);
     int32_t found = 0;
-    check(seminar_item_find(model_, id.data(), id.size(), &found) == SEMINAR_OK,
-          "{}: no item {} in the model", name, shown(*item));
+    check(seminar_item_find(model_, id.data(), id.size(), &found) == SEMINAR_OK, "{}: no item {} in the model", name,
+          shown(*item));
     return Request::Pair{found, q.known, q.vector};
   };
   const auto pairs = [&](const char* name, int64_t limit, const Query& otherwise) {
@@ -210,7 +210,8 @@ std::string Ranking::write(const Request& r) const {
   out += fmt::format("\"scores\":[{}]", fmt::join(scores_, ","));
   if (explain_) {
     const std::size_t k = static_cast<std::size_t>(options_.k), heads = static_cast<std::size_t>(info_.heads),
-                      dropped = r.history.size() - std::min<std::size_t>(r.history.size(), static_cast<std::size_t>(options_.history));
+                      dropped = r.history.size() -
+                                std::min<std::size_t>(r.history.size(), static_cast<std::size_t>(options_.history));
     out += ",\"retrieved\":[";
     for (std::size_t c = 0; c < pairs_.size(); ++c) {
       out += c == 0 ? "[" : ",[";

@@ -57,5 +57,4 @@ class Ranking {
   double seconds_ = 0;
 };
 
-
 }  // namespace seminar

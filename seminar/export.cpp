@@ -103,7 +103,8 @@ class Exporter {
     const TargetAttention& attention = model_.esu.attention;
     add("gsu.ask", transposed(model_.gsu.folded()));
     // Row o of a head holds what its output o is made of: (W^Q W^Kᵀ)ᵀ = W^K W^Qᵀ.
-    const Tensor ask = scale(matmul_transposed(attention.wk, attention.wq), 1 / std::sqrt(static_cast<real>(d))).value();
+    const Tensor ask =
+        scale(matmul_transposed(attention.wk, attention.wq), 1 / std::sqrt(static_cast<real>(d))).value();
     add("esu.ask", ask.reshape({h * d, d}));
     const Tensor value = matmul(attention.wv, reshape(attention.wo, {h, d, d})).value();  // [H, d, d]: W_h^V W_h^O
     add("esu.value", transposed(value.reshape({h * d, d})));
@@ -136,12 +137,14 @@ class Exporter {
 
   void add_texts() {
     const int64_t items = data_.items() + 1;
-    add_text("item.names", items, true, [&](int32_t i) { return i == 0 ? std::string_view() : data_.original_item(i); });
+    add_text("item.names", items, true,
+             [&](int32_t i) { return i == 0 ? std::string_view() : data_.original_item(i); });
     add_text("item.titles", items, false, [&](int32_t i) { return i == 0 ? std::string_view() : data_.title(i); });
     add_text("query.texts", data_.queries(), true, [&](int32_t i) { return data_.query_text(i); });
     const Encoders& e = model_.encoders;
     if (e.query_transformer || e.vocabulary.tokenizer) return;
-    // The mean of word vectors goes through linear maps: they are applied to the words already. Unit norms stand between.
+    // The mean of word vectors goes through linear maps: they are applied to the words already. Unit norms stand
+    // between.
     const NoGrad guard;
     Tensor words = matmul_transposed(e.words.table, e.query_map.weight).value(),
            bias = e.query_map.bias->var().value().reshape({1, model_.settings().dim});

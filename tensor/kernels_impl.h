@@ -238,7 +238,7 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {scan_table(isa), binary,     unary,           unary_grad, softmax_grad, log_sum_exp,
+  return {scan_table(isa),  binary,     unary,           unary_grad, softmax_grad, log_sum_exp,
           log_softmax_grad, layer_norm, layer_norm_grad, nearest,    adam};
 }
 

@@ -34,7 +34,7 @@ struct DtypeInfo {
   std::size_t bytes;
 };
 constexpr DtypeInfo dtype_info[] = {{"U8", 1},  {"I8", 1},  {"U16", 2}, {"I32", 4}, {"I64", 8},
-                                      {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
+                                    {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
 const DtypeInfo& info(Dtype d) { return dtype_info[static_cast<int>(d)]; }
 
 template <class T>

@@ -47,8 +47,8 @@ class SafetensorsFile {
   const Entry& entry(const std::string& name) const;
   /// A copy as engine numbers, from F64, F32, F16 or BF16.
   Tensor tensor(const std::string& name) const;
-  /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int8_t, uint16_t, int32_t,
-  /// int64_t, float, double or Bf16 and must be the stored type.
+  /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int8_t, uint16_t,
+  /// int32_t, int64_t, float, double or Bf16 and must be the stored type.
   template <class T>
   std::span<const T> view(const std::string& name) const;
   /// Metadata value, or throws Error.

@@ -1,6 +1,6 @@
 // The kernels of scans and attention, included once by every scan_<isa>.cpp and, with those of training, by every
-// kernels_<isa>.cpp. Only anonymous functions and no std:: templates: a template instantiated here with wide instructions
-// could be picked by the linker for all callers.
+// kernels_<isa>.cpp. Only anonymous functions and no std:: templates: a template instantiated here with wide
+// instructions could be picked by the linker for all callers.
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

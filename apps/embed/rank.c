@@ -12,8 +12,8 @@ static void stop_on_error(seminar_status status) {
 }
 
 /* The pairs of a list of item ids, without queries; the caller frees them. */
-static seminar_pair *read_items(const seminar_model *model, const char *list, size_t *count) {
-  seminar_pair *pairs = NULL;
+static seminar_pair* read_items(const seminar_model* model, const char* list, size_t* count) {
+  seminar_pair* pairs = NULL;
   *count = 0;
   while (*list != 0) {
     const size_t length = strcspn(list, ",");
@@ -28,9 +28,9 @@ static seminar_pair *read_items(const seminar_model *model, const char *list, si
   return pairs;
 }
 
-int main(int argc, char **argv) {
-  seminar_model *model = NULL;
-  seminar_user *user = NULL;
+int main(int argc, char** argv) {
+  seminar_model* model = NULL;
+  seminar_user* user = NULL;
   size_t behaviours, candidates;
   if (argc != 4) {
     fprintf(stderr, "usage: %s MODEL HISTORY CANDIDATES (item ids separated by commas)\n", argv[0]);
@@ -42,15 +42,15 @@ int main(int argc, char **argv) {
   }
   stop_on_error(seminar_model_open(argv[1], NULL, &model));
   stop_on_error(seminar_user_create(model, NULL, &user));
-  seminar_pair *history = read_items(model, argv[2], &behaviours);
+  seminar_pair* history = read_items(model, argv[2], &behaviours);
   for (size_t i = 0; i < behaviours; ++i) stop_on_error(seminar_user_append(user, &history[i]));
 
-  seminar_pair *pairs = read_items(model, argv[3], &candidates);
-  float *scores = malloc(candidates * sizeof *scores + 1);
+  seminar_pair* pairs = read_items(model, argv[3], &candidates);
+  float* scores = malloc(candidates * sizeof *scores + 1);
   if (!scores) return 2;
   stop_on_error(seminar_rank(user, pairs, candidates, scores, NULL));
   for (size_t i = 0; i < candidates; ++i) {
-    const char *title;
+    const char* title;
     size_t length;
     stop_on_error(seminar_item_text(model, pairs[i].item, NULL, NULL, &title, &length));
     printf("%9.5f  %.*s\n", (double)scores[i], (int)length, title);

@@ -100,9 +100,15 @@ seminar_status seminar_model_describe(const seminar_model* model, seminar_model_
   SEMINAR_CHECK(check_handle(model, "model"));
   if (!info) return null_argument("info");
   const Model& m = model->model;
-  *info = {static_cast<int32_t>(m.item_count() - 1), static_cast<int32_t>(m.queries.rows), m.channels,
-           static_cast<int32_t>(m.width), m.heads, static_cast<int32_t>(m.history), static_cast<int32_t>(m.k),
-           m.has_codes(), m.word_vectors.rows > 0};
+  *info = {static_cast<int32_t>(m.item_count() - 1),
+           static_cast<int32_t>(m.queries.rows),
+           m.channels,
+           static_cast<int32_t>(m.width),
+           m.heads,
+           static_cast<int32_t>(m.history),
+           static_cast<int32_t>(m.k),
+           m.has_codes(),
+           m.word_vectors.rows > 0};
   return SEMINAR_OK;
 }
 
@@ -120,8 +126,7 @@ seminar_status seminar_item_find(const seminar_model* model, const char* name, s
   if (!name) return null_argument("name");
   if (!item) return null_argument("item");
   const int32_t found = model->model.item_names.find({name, length});
-  if (found <= 0)
-    return failed(SEMINAR_NOT_FOUND, "no item '%.*s'", static_cast<int>(length < 64 ? length : 64), name);
+  if (found <= 0) return failed(SEMINAR_NOT_FOUND, "no item '%.*s'", static_cast<int>(length < 64 ? length : 64), name);
   *item = found;
   return SEMINAR_OK;
 }
@@ -141,8 +146,7 @@ seminar_status seminar_query_find(const seminar_model* model, const char* text, 
   if (!text) return null_argument("text");
   if (!query) return null_argument("query");
   const int32_t found = model->model.query_texts.find({text, length});
-  if (found < 0)
-    return failed(SEMINAR_NOT_FOUND, "no query '%.*s'", static_cast<int>(length < 64 ? length : 64), text);
+  if (found < 0) return failed(SEMINAR_NOT_FOUND, "no query '%.*s'", static_cast<int>(length < 64 ? length : 64), text);
   *query = found;
   return SEMINAR_OK;
 }

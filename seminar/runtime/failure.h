@@ -1,5 +1,5 @@
-// The one way in which the runtime fails: a status for the caller and a line for seminar_last_error(). The runtime has no
-// exceptions, no fmt and no locale: it has to fit in a device and in a browser.
+// The one way in which the runtime fails: a status for the caller and a line for seminar_last_error(). The runtime has
+// no exceptions, no fmt and no locale: it has to fit in a device and in a browser.
 #pragma once
 
 #include "seminar/runtime/seminar.h"

@@ -13,8 +13,9 @@ struct DtypeName {
   Dtype dtype;
   int64_t bytes;
 };
-constexpr DtypeName dtypes[] = {{"U8", Dtype::u8, 1},   {"I8", Dtype::i8, 1},   {"U16", Dtype::u16, 2}, {"BF16", Dtype::bf16, 2},
-                                {"I32", Dtype::i32, 4}, {"F32", Dtype::f32, 4}, {"I64", Dtype::i64, 8}};
+constexpr DtypeName dtypes[] = {{"U8", Dtype::u8, 1},     {"I8", Dtype::i8, 1},   {"U16", Dtype::u16, 2},
+                                {"BF16", Dtype::bf16, 2}, {"I32", Dtype::i32, 4}, {"F32", Dtype::f32, 4},
+                                {"I64", Dtype::i64, 8}};
 
 }  // namespace
 
@@ -131,7 +132,8 @@ class HeaderParser {
         }))
       return false;
     if (!has_dtype || !has_shape || pair != 2) return wrong("a tensor needs dtype, shape and two data_offsets");
-    const auto* known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](const DtypeName& d) { return d.name == dtype; });
+    const auto* known =
+        std::find_if(std::begin(dtypes), std::end(dtypes), [&](const DtypeName& d) { return d.name == dtype; });
     if (known == std::end(dtypes)) return wrong("dtype not supported");
     entry.dtype = known->dtype;
     uint64_t size = static_cast<uint64_t>(known->bytes);
@@ -142,7 +144,8 @@ class HeaderParser {
     if (offsets[0] > offsets[1] || offsets[1] > bytes_) return wrong("data_offsets outside the file");
     if (offsets[1] - offsets[0] != size) return wrong("data_offsets and shape differ");
     entry.data = data_ + offsets[0];
-    if (reinterpret_cast<uintptr_t>(entry.data) % static_cast<uintptr_t>(known->bytes) != 0) return wrong("data not aligned");
+    if (reinterpret_cast<uintptr_t>(entry.data) % static_cast<uintptr_t>(known->bytes) != 0)
+      return wrong("data not aligned");
     begin_[index_.count_] = offsets[0];
     end_[index_.count_++] = offsets[1];
     return true;

@@ -28,13 +28,13 @@ class Locator {
 
   static constexpr int64_t any = -1;
   /// The tensor; null, and the failure kept, if it is missing or of another dtype or shape.
-  const Entry* tensor(std::string_view name, std::initializer_list<Dtype> dtypes, std::initializer_list<int64_t> shape) {
+  const Entry* tensor(std::string_view name, std::initializer_list<Dtype> dtypes,
+                      std::initializer_list<int64_t> shape) {
     const Entry* entry = index_.find(name);
     if (!entry) return wrong(name, "missing");
     if (std::find(dtypes.begin(), dtypes.end(), entry->dtype) == dtypes.end()) return wrong(name, "of another dtype");
     bool fits = entry->rank == static_cast<int>(shape.size());
-    for (int i = 0; fits && i < entry->rank; ++i)
-      fits = shape.begin()[i] == any || entry->shape[i] == shape.begin()[i];
+    for (int i = 0; fits && i < entry->rank; ++i) fits = shape.begin()[i] == any || entry->shape[i] == shape.begin()[i];
     return fits ? entry : wrong(name, "of another shape");
   }
   template <class T>
@@ -57,7 +57,8 @@ class Locator {
     const int64_t n = entry->numel(), last = entry->shape[std::max(0, entry->rank - 1)];
     if (entry->dtype != Dtype::f32) {
       Table t{entry->data, nullptr, entry->dtype, n / last, last};
-      if (t.dtype == Dtype::i8 && !(t.scale = array<float>(joined(name, ".scale"), Dtype::f32, {t.rows}))) return nullptr;
+      if (t.dtype == Dtype::i8 && !(t.scale = array<float>(joined(name, ".scale"), Dtype::f32, {t.rows})))
+        return nullptr;
       if (arena_) {
         for (int64_t i = 0; i < t.rows; ++i) t.row(i, arena_ + used_ + i * last);
         out = arena_ + used_;
@@ -198,7 +199,8 @@ seminar_status Model::read(const std::byte* data, std::size_t bytes, const char*
 seminar_status Model::locate(const FileIndex& index, const char* path) {
   Locator at(index, path);
   const auto* settings = at.array<int64_t>("settings", Dtype::i64, {3});
-  const Entry* query_table = at.tensor("query.vectors", {Dtype::f32, Dtype::bf16, Dtype::i8}, {Locator::any, Locator::any});
+  const Entry* query_table =
+      at.tensor("query.vectors", {Dtype::f32, Dtype::bf16, Dtype::i8}, {Locator::any, Locator::any});
   const Entry* ask = at.tensor("esu.ask", {Dtype::f32, Dtype::bf16, Dtype::i8}, {Locator::any, Locator::any});
   const Entry* age_table = at.tensor("age", {Dtype::f32, Dtype::bf16, Dtype::i8}, {Locator::any, Locator::any});
   const Entry* hidden_bias = at.tensor("head.bias", {Dtype::f32}, {Locator::any});
@@ -215,23 +217,26 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
   const int64_t items_and_none = present_table->shape[0];
   const auto outside = [&](const char* what, int64_t value, int64_t low, int64_t high) {
     if (value >= low && value <= high) return false;
-    at.status = failed(SEMINAR_BAD_FILE, "%s: %s must be from %lld to %lld: %lld", path, what, static_cast<long long>(low),
-                       static_cast<long long>(high), static_cast<long long>(value));
+    at.status = failed(SEMINAR_BAD_FILE, "%s: %s must be from %lld to %lld: %lld", path, what,
+                       static_cast<long long>(low), static_cast<long long>(high), static_cast<long long>(value));
     return true;
   };
-  if (outside("history", history, 1, max_history) || outside("k", k, 1, max_history) || outside("width", width, 1, max_width) ||
-      outside("heads", heads, 1, max_heads) || outside("hidden", hidden, 1, max_hidden) ||
-      outside("channels", channels, 2, max_channels) || outside("items", items_and_none, 2, max_rows) ||
-      outside("queries", query_table->shape[0], 1, max_rows) || outside("ages", ages, 0, 64) ||
-      outside("text length", text_length, 1, 1 << 20))
+  if (outside("history", history, 1, max_history) || outside("k", k, 1, max_history) ||
+      outside("width", width, 1, max_width) || outside("heads", heads, 1, max_heads) ||
+      outside("hidden", hidden, 1, max_hidden) || outside("channels", channels, 2, max_channels) ||
+      outside("items", items_and_none, 2, max_rows) || outside("queries", query_table->shape[0], 1, max_rows) ||
+      outside("ages", ages, 0, 64) || outside("text length", text_length, 1, 1 << 20))
     return at.status;
 
   queries = at.table("query.vectors", Locator::any, width);
-  for (int m = 1; m < channels; ++m) items[m - 1] = at.table(at.numbered("item.vectors.", m - 1), items_and_none, width);
+  for (int m = 1; m < channels; ++m)
+    items[m - 1] = at.table(at.numbered("item.vectors.", m - 1), items_and_none, width);
   present = at.array<std::byte>("item.present", Dtype::u8, {items_and_none, channels - 1});
   const bool gated = at.has("gate.item");
-  if (gated) gate_item = at.table("gate.item", items_and_none, channels);
-  else if (const float* w = at.matrix("weights", {channels})) std::copy_n(w, channels, weights);
+  if (gated)
+    gate_item = at.table("gate.item", items_and_none, channels);
+  else if (const float* w = at.matrix("weights", {channels}))
+    std::copy_n(w, channels, weights);
   for (int m = 0; m < channels && !gated && at.status == SEMINAR_OK; ++m)
     if (!(weights[m] >= 0 && weights[m] <= 1)) at.wrong("weights", "not from 0 to 1");
   const bool coded = at.has("pq.codebooks");
@@ -245,7 +250,8 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
       return at.status;
     query_codes = at.array<uint16_t>("pq.query", Dtype::u16, {queries.rows, sub_quantizers});
     for (int m = 1; m < channels; ++m)
-      item_codes[m - 1] = at.array<uint16_t>(at.numbered("pq.item.", m - 1), Dtype::u16, {items_and_none, sub_quantizers});
+      item_codes[m - 1] =
+          at.array<uint16_t>(at.numbered("pq.item.", m - 1), Dtype::u16, {items_and_none, sub_quantizers});
   }
   item_names = at.texts("item.names", items_and_none, true);
   titles = at.texts("item.titles", items_and_none, false);
@@ -340,7 +346,8 @@ seminar_status Model::pair_codes(int32_t item, int32_t query, const float* query
   }
   for (int m = 1; m < channels; ++m) std::copy_n(item_codes[m - 1] + item * s, s, out + m * s);
   for (int64_t i = 0; i < channels * s; ++i)
-    if (out[i] >= centroids) return failed(SEMINAR_BAD_FILE, "item %d, query %d: a code without a centroid: %d", item, query, out[i]);
+    if (out[i] >= centroids)
+      return failed(SEMINAR_BAD_FILE, "item %d, query %d: a code without a centroid: %d", item, query, out[i]);
   return SEMINAR_OK;
 }
 

@@ -58,7 +58,8 @@ struct Model {
   /// Channels x [C, d] of a pair; the query's are `query_vector` if it is not null.
   void pair_channels(int32_t item, int32_t query, const float* query_vector, float* x) const;
   /// The codes [C, S] of a pair; a given query vector is coded here, with `scratch` [d].
-  seminar_status pair_codes(int32_t item, int32_t query, const float* query_vector, float* scratch, uint16_t* out) const;
+  seminar_status pair_codes(int32_t item, int32_t query, const float* query_vector, float* scratch,
+                            uint16_t* out) const;
   /// The vector [d] of a text.
   seminar_status encode_text(std::string_view text, float* vector) const;
 
@@ -70,21 +71,21 @@ struct Model {
   int channels = 0, heads = 0, sub_quantizers = 0, centroids = 0;
   int64_t width = 0, hidden = 0, ages = 0, history = 0, k = 0, text_length = 0;
 
-  Table queries, items[max_channels];       ///< after G: [Q, d], per item channel [I + 1, d]
-  const std::byte* present = nullptr;       ///< [I + 1, C - 1]: 0 where an item lacks the channel
-  float weights[max_channels];              ///< λ form: λ, then the items' shares of 1 - λ
-  Table gate_item;                          ///< gate form: the items' part of the logits [I + 1, C]
+  Table queries, items[max_channels];                       ///< after G: [Q, d], per item channel [I + 1, d]
+  const std::byte* present = nullptr;                       ///< [I + 1, C - 1]: 0 where an item lacks the channel
+  float weights[max_channels];                              ///< λ form: λ, then the items' shares of 1 - λ
+  Table gate_item;                                          ///< gate form: the items' part of the logits [I + 1, C]
   const float *gate_query = nullptr, *gate_bias = nullptr;  ///< [C, d], [C]
-  const float* gsu_ask = nullptr;           ///< [d, d], one row an output: x Σ_h W_h^Q W_h^Kᵀ
-  const float* esu_ask = nullptr;           ///< [H d, d]: x W_h^Q W_h^Kᵀ / √d
-  const float* esu_value = nullptr;         ///< [d, H d]: what the heads found times W_h^V W^O
-  const float* age = nullptr;               ///< [ages, d]
-  const float *head_in = nullptr, *head_bias = nullptr, *head_out = nullptr;  ///< [hidden, 5 d], [hidden], [hidden]
+  const float* gsu_ask = nullptr;                           ///< [d, d], one row an output: x Σ_h W_h^Q W_h^Kᵀ
+  const float* esu_ask = nullptr;                           ///< [H d, d]: x W_h^Q W_h^Kᵀ / √d
+  const float* esu_value = nullptr;                         ///< [d, H d]: what the heads found times W_h^V W^O
+  const float* age = nullptr;                               ///< [ages, d]
+  const float *head_in = nullptr, *head_bias = nullptr, *head_out = nullptr;   ///< [hidden, 5 d], [hidden], [hidden]
   const float *codebooks = nullptr, *code_ask = nullptr, *code_key = nullptr;  ///< [C, S, |C|, d / S]; [d, d] twice
   const uint16_t *query_codes = nullptr, *item_codes[max_channels] = {};       ///< [Q, S], per item channel [I + 1, S]
   Texts item_names, titles, query_texts, words;
-  Table word_vectors;                                          ///< [W, d], before the bias
-  const float *word_bias = nullptr, *word_project = nullptr;   ///< [d]; [d, d] if the vector is normalised before G
+  Table word_vectors;                                         ///< [W, d], before the bias
+  const float *word_bias = nullptr, *word_project = nullptr;  ///< [d]; [d, d] if the vector is normalised before G
 
  private:
   seminar_status locate(const FileIndex& index, const char* path);
@@ -92,7 +93,8 @@ struct Model {
 };
 
 /// y [rows] = matrix [rows, n] x.
-inline void matvec(const f32::ScanKernels& kernels, int64_t rows, int64_t n, const float* matrix, const float* x, float* y) {
+inline void matvec(const f32::ScanKernels& kernels, int64_t rows, int64_t n, const float* matrix, const float* x,
+                   float* y) {
   for (int64_t i = 0; i < rows; ++i) y[i] = kernels.dot(n, matrix + i * n, x);
 }
 

@@ -229,7 +229,8 @@ float User::attend(int64_t target, int64_t found, float* attention) {
   return m.kernels->dot(m.hidden, m.head_out, hidden_);
 }
 
-seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* scores, const seminar_reasons& reasons) {
+seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* scores,
+                          const seminar_reasons& reasons) {
   for (std::size_t i = 0; i < n; ++i)
     if (const seminar_status status = check(candidates[i]); status != SEMINAR_OK) return status;
   const Model& m = *model_;
