@@ -28,6 +28,9 @@ struct ScanKernels {
   /// `blocks` column blocks: block b holds kernel_lanes vectors as columns, [blocks, n, kernel_lanes].
   void (*column_dots)(int64_t n, int64_t blocks, int64_t targets, const real* x, const real* columns, real* y,
                       int64_t stride);
+  /// y[l] = Σ_t table[t * size + codes[t * stride + l]] for l < n: look-ups in `tables` tables of `size` numbers.
+  void (*code_sums)(int64_t n, int64_t tables, int64_t size, const real* table, const uint16_t* codes, int64_t stride,
+                    real* y);
 };
 
 /// Instruction sets that kernels are compiled for.

@@ -35,12 +35,19 @@ SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
 SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
   memcpy(y, &v, static_cast<size_t>(n) * sizeof(real));
 }
+// Pairwise: lane i and lane i + half, then again.
 SEMINAR_INLINE real total(const Vec& v) {
-  real s[lanes];
-  memcpy(s, &v, sizeof v);
-  for (int w = lanes / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; ++i) s[i] += s[i + w];
-  return s[0];
+#ifdef SEMINAR_DOUBLE
+  const auto a = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const auto b = __builtin_shufflevector(a, a, 0, 1) + __builtin_shufflevector(a, a, 2, 3);
+  return b[0] + b[1];
+#else
+  const auto a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  const auto c = __builtin_shufflevector(b, b, 0, 1) + __builtin_shufflevector(b, b, 2, 3);
+  return c[0] + c[1];
+#endif
 }
 SEMINAR_INLINE real largest(const Vec& v) {
   real m = v[0];
@@ -163,8 +170,18 @@ void column_dots(int64_t n, int64_t blocks, int64_t targets, const real* x, cons
   if (targets == 4) column_dots_of<4>(n, blocks, x, columns, y, stride);
 }
 
+void code_sums(int64_t n, int64_t tables, int64_t size, const real* table, const uint16_t* codes, int64_t stride,
+               real* __restrict y) {
+  for (int64_t l = 0; l < n; ++l) y[l] = 0;
+  for (int64_t t = 0; t < tables; ++t) {
+    const real* __restrict row = table + t * size;
+    const uint16_t* __restrict code = codes + t * stride;
+    for (int64_t l = 0; l < n; ++l) y[l] += row[code[l]];
+  }
+}
+
 [[maybe_unused]] constexpr ScanKernels scan_table(const char* isa) {
-  return {isa, dot, sum, axpy, softmax, column_dots};
+  return {isa, dot, sum, axpy, softmax, column_dots, code_sums};
 }
 
 }  // namespace
