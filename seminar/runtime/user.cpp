@@ -7,10 +7,9 @@
 namespace seminar::runtime {
 namespace {
 
-constexpr int64_t lanes = f32::kernel_lanes, at_once = f32::column_targets;
-
-// Behaviours that select() collects before it drops all but the best k.
-int64_t collected(int64_t k) { return std::max<int64_t>(2 * k, k + 256); }
+constexpr int64_t lanes = f32::kernel_lanes;
+// Candidates that are scored in one pass over the history.
+constexpr int64_t at_once = 8;
 
 // Cuts one block of memory into arrays; measures while it has none.
 class Cutter {
@@ -62,7 +61,7 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(targets_, at_once * d);
     part(asked_, at_once * std::max(d, h * d));
     part(scores_, at_once * padded_);
-    part(found_, collected(k_));
+    part(found_, capacity_);
     part(keys_, k_ * d);
     part(probabilities_, h * k_);
     part(pooled_, h * d);
@@ -169,31 +168,6 @@ void User::scan_codes(int64_t target) {
   }
 }
 
-int64_t User::select(const float* scores) {
-  const auto better = [](const Found& a, const Found& b) {
-    return a.score != b.score ? a.score > b.score : a.position < b.position;
-  };
-  const int64_t most = collected(k_);
-  int64_t count = 0;
-  float threshold = -INFINITY;
-  bool full = false;  // from then on only what is better than the k-th counts: an equal one is newer
-  for (int64_t position = 0, at = first_; position < length_; ++position, at = at + 1 == capacity_ ? 0 : at + 1) {
-    const float score = scores[at];
-    if (full && score <= threshold) continue;
-    if (std::isnan(score)) return -1;
-    found_[count++] = {score, static_cast<int32_t>(position)};
-    if (count == most) {
-      std::nth_element(found_, found_ + k_ - 1, found_ + count, better);
-      count = k_;
-      threshold = found_[k_ - 1].score;
-      full = true;
-    }
-  }
-  const int64_t kept = std::min(count, k_);
-  std::partial_sort(found_, found_ + kept, found_ + count, better);
-  return kept;
-}
-
 float User::attend(int64_t target, int64_t found, float* attention) {
   const Model& m = *model_;
   const int64_t d = m.width, h = m.heads;
@@ -249,7 +223,7 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
       scan_exactly(targets);
     for (int64_t t = 0; t < targets; ++t) {
       const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(k_);
-      const int64_t found = select(scores_ + t * padded_);
+      const int64_t found = f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
       if (found < 0) return failed(SEMINAR_BAD_FILE, "the model holds vectors that are not numbers");
       float* attention =
           reasons.attention ? reasons.attention + candidate * k * static_cast<std::size_t>(m.heads) : nullptr;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "seminar/runtime/model.h"
+#include "tensor/select.h"
 
 namespace seminar::runtime {
 
@@ -23,18 +24,12 @@ class User {
   seminar_status rank(const seminar_pair* candidates, std::size_t n, float* scores, const seminar_reasons& reasons);
 
  private:
-  struct Found {
-    float score;
-    int32_t position;  // 0: the oldest
-  };
   seminar_status check(const seminar_pair& pair) const;
   void fuse(const seminar_pair& pair, float* x, float* gamma);
   void update_mean();
   // Scores of all behaviours, by place in the ring, for `targets` fused targets.
   void scan_exactly(int64_t targets);
   void scan_codes(int64_t target);
-  // The k best behaviours of a target, best first; -1 if a score is not a number.
-  int64_t select(const float* scores);
   float attend(int64_t target, int64_t found, float* attention);
   int64_t place(int64_t position) const { return (first_ + position) % capacity_; }
 
@@ -49,7 +44,7 @@ class User {
   // Working memory of one call.
   float *channels_, *targets_, *asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_, *hidden_;
   float* scratch_;
-  Found* found_;
+  f32::Found* found_;
 };
 
 }  // namespace seminar::runtime
