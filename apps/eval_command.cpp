@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli.h"
+#include "apps/runtime_scorer.h"
 #include "apps/training.h"
 #include "apps/world.h"
 #include "seminar/evaluate.h"
@@ -89,6 +90,9 @@ void run(EvalArguments& a) {
     scorer = std::make_unique<Popularity>(data, a.leave_out.value_or(a.valid ? 2 : 1));
   } else if (a.model == "random") {
     scorer = std::make_unique<Chance>(static_cast<uint64_t>(a.flags.run.seed));
+  } else if (is_exported(a.model)) {
+    check(a.index.empty(), "--index: an exported model has its codes in it, from 'seminar export --pq'");
+    scorer = std::make_unique<RuntimeScorer>(a.model, data, a.flags.run);
   } else {
     model = load_model(a.model, data);
     limit_memory(a.max_memory, estimate_evaluation(*model, data, a.flags.run), "eval");
@@ -104,7 +108,7 @@ void add_eval_command(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
   CLI::App* command = app.add_subcommand("eval", "Rank every user's held-out action among sampled negatives");
   command->add_option("--data", a->data, "data set folder")->required();
-  command->add_option("--model", a->model, "model file, or 'popularity', or 'random'")->required();
+  command->add_option("--model", a->model, "model file, trained or exported, or 'popularity', or 'random'")->required();
   command->add_option("--json", a->json, "write the metrics as JSON to this file ('-': standard output)");
   command->add_option("--ranks", a->ranks, "write where each user's item stands to this file, for 'compare'");
   command->add_option("--index", a->index, "codes for --gsu pq, from 'seminar quantize' (default: trained now)");

@@ -55,9 +55,14 @@ int run(int argc, char** argv) {
   add_clip_commands(app);
   add_eval_command(app);
   add_compare_command(app);
+  add_export_command(app);
   add_inspect_command(app);
   add_quantize_command(app);
+  add_rank_command(app);
   add_report_command(app);
+#ifdef SEMINAR_HTTP
+  add_serve_command(app);
+#endif
   add_study_command(app);
   add_demo_command(app);
   add_scaling_command(app);

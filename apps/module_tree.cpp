@@ -53,8 +53,7 @@ ModuleTree module_tree(const SafetensorsFile& file) {
   const auto kind = file.metadata().find("kind");
   ModuleTree root{kind == file.metadata().end() ? "file" : kind->second, {}, 0, 0, {}};
   for (const auto& [name, entry] : file.entries()) {
-    const bool integers = entry.dtype == Dtype::u8 || entry.dtype == Dtype::i32 || entry.dtype == Dtype::i64;
-    const double square = integers ? 0 : square_sum(file, name);
+    const double square = entry.dtype <= Dtype::i64 ? 0 : square_sum(file, name);
     ModuleTree* module = &root;
     for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
       module->numbers += entry.shape.numel();

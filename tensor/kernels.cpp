@@ -1,7 +1,6 @@
 #include "tensor/kernels.h"
 
 #include <cstdlib>
-#include <string_view>
 
 #include "tensor/error.h"
 
@@ -16,15 +15,12 @@ namespace {
 
 const Kernels& choose() {
   const char* wish = std::getenv("SEMINAR_ISA");
-  const std::string_view name = wish ? wish : "";
-  check(name.empty() || name == "base" || name == "avx2" || name == "avx512",
-        "SEMINAR_ISA: must be base, avx2 or avx512: {}", name);
+  bool known = false;
+  [[maybe_unused]] const Isa isa = cpu_isa(wish ? wish : "", known);
+  check(known, "SEMINAR_ISA: must be base, avx2 or avx512: {}", wish ? wish : "");
 #ifdef __x86_64__
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx512 && (name.empty() || name == "avx512")) return kernels_avx512;
-  if (avx2 && (name.empty() || name != "base")) return kernels_avx2;
+  if (isa == Isa::avx512) return kernels_avx512;
+  if (isa == Isa::avx2) return kernels_avx2;
 #endif
   return kernels_base;
 }

@@ -2,9 +2,7 @@
 // Serial: the caller spreads rows over threads with parallel_for. `SEMINAR_ISA=base|avx2|avx512` forces one.
 #pragma once
 
-#include <cstdint>
-
-#include "tensor/real.h"
+#include "tensor/scan_kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -16,22 +14,13 @@ struct AdamStep {
   real beta1, beta2, eps, step_size, denominator_scale, decay;
 };
 
-struct Kernels {
-  const char* isa;
+struct Kernels : ScanKernels {
   /// y[i] = a[i * sa] op b[i * sb]; sa and sb are 0 or 1.
   void (*binary)(Binary op, int64_t n, real* y, const real* a, int64_t sa, const real* b, int64_t sb);
   /// y = f(x)
   void (*unary)(Unary op, int64_t n, real* y, const real* x);
   /// dx += g f'(x), where y = f(x)
   void (*unary_grad)(Unary op, int64_t n, real* dx, const real* g, const real* x, const real* y);
-  /// Σ a b
-  real (*dot)(int64_t n, const real* a, const real* b);
-  /// Σ x
-  real (*sum)(int64_t n, const real* x);
-  /// y += s x
-  void (*axpy)(int64_t n, real s, const real* x, real* y);
-  /// y = exp(x - max) / Σ; where mask (may be null) is 0, y is 0 and x takes no part. All masked: zeros.
-  void (*softmax)(int64_t n, real* y, const real* x, const real* mask);
   /// dx += y (g - Σ g y)
   void (*softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
   /// log Σ exp(x), never overflowing; -inf for n = 0.

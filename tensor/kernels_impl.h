@@ -1,80 +1,9 @@
-// The row kernels themselves, included once by every kernels_<isa>.cpp. Only anonymous functions and no std::
-// templates: a template instantiated here with wide instructions could be picked by the linker for all callers.
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
+// The row kernels themselves, included once by every kernels_<isa>.cpp; see scan_kernels_impl.h.
 #include "tensor/kernels.h"
+#include "tensor/scan_kernels_impl.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
-
-constexpr int lanes = 64 / static_cast<int>(sizeof(real));
-using Vec = real __attribute__((vector_size(64)));
-#ifdef SEMINAR_DOUBLE
-using Bits = int64_t;
-#else
-using Bits = int32_t;
-#endif
-using IntVec = Bits __attribute__((vector_size(64)));
-
-#define SEMINAR_INLINE [[maybe_unused]] static inline __attribute__((always_inline))
-
-SEMINAR_INLINE Vec load(const real* x) {
-  Vec v;
-  memcpy(&v, x, sizeof v);
-  return v;
-}
-SEMINAR_INLINE void store(real* y, const Vec& v) { memcpy(y, &v, sizeof v); }
-SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
-  Vec v = Vec{} + fill;
-  memcpy(&v, x, static_cast<size_t>(n) * sizeof(real));
-  return v;
-}
-SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
-  memcpy(y, &v, static_cast<size_t>(n) * sizeof(real));
-}
-SEMINAR_INLINE real total(const Vec& v) {
-  real s[lanes];
-  memcpy(s, &v, sizeof v);
-  for (int w = lanes / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; ++i) s[i] += s[i + w];
-  return s[0];
-}
-SEMINAR_INLINE real largest(const Vec& v) {
-  real m = v[0];
-  for (int i = 1; i < lanes; ++i) m = v[i] > m ? v[i] : m;
-  return m;
-}
-
-// exp: relative error below 2e-7 in float (range reduction by ln 2, polynomial of degree 6); libm in double.
-SEMINAR_INLINE Vec exp_lanes(const Vec& v) {
-#ifdef SEMINAR_DOUBLE
-  Vec y;
-  for (int i = 0; i < lanes; ++i) y[i] = ::exp(v[i]);
-  return y;
-#else
-  const Vec low = Vec{} - 103.97f, high = Vec{} + 89.0f;
-  Vec x = v < low ? low : v;
-  x = x > high ? high : x;
-  const Vec magic = Vec{} + 12582912.0f;  // 1.5 · 2^23: adding it rounds to the nearest integer
-  const Vec n = (x * 1.44269504f + magic) - magic;
-  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Vec p = Vec{} + 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const IntVec whole = __builtin_convertvector(n == n ? n : Vec{}, IntVec), half = whole >> 1;
-  const IntVec a = (half + 127) << 23, b = (whole - half + 127) << 23;  // 2^n in two factors: n reaches -150 and 129
-  Vec fa, fb;
-  memcpy(&fa, &a, sizeof a);
-  memcpy(&fb, &b, sizeof b);
-  return v < low ? Vec{} : p * fa * fb;  // what a mask left out (-inf) is exactly 0
-#endif
-}
 
 SEMINAR_INLINE Vec abs_lanes(const Vec& v) { return v < 0 ? -v : v; }
 
@@ -214,70 +143,6 @@ void binary(Binary op, int64_t n, real* y, const real* a, int64_t sa, const real
   }
 }
 
-real dot(int64_t n, const real* a, const real* b) {
-  Vec s0{}, s1{};
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    s0 += load(a + i) * load(b + i);
-    s1 += load(a + i + lanes) * load(b + i + lanes);
-  }
-  for (; i + lanes <= n; i += lanes) s0 += load(a + i) * load(b + i);
-  if (i < n) s1 += load_part(a + i, n - i, 0) * load_part(b + i, n - i, 0);
-  return total(s0 + s1);
-}
-
-real sum(int64_t n, const real* x) {
-  Vec s{};
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) s += load(x + i);
-  if (i < n) s += load_part(x + i, n - i, 0);
-  return total(s);
-}
-
-void axpy(int64_t n, real s, const real* x, real* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] += s * x[i];
-}
-
-SEMINAR_INLINE real row_max(int64_t n, const real* x) {
-  Vec m = Vec{} - static_cast<real>(INFINITY);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const Vec v = load(x + i);
-    m = v > m ? v : m;
-  }
-  if (i < n) {
-    const Vec v = load_part(x + i, n - i, -static_cast<real>(INFINITY));
-    m = v > m ? v : m;
-  }
-  return largest(m);
-}
-
-void softmax(int64_t n, real* y, const real* x, const real* mask) {
-  if (mask) {
-    for (int64_t i = 0; i < n; ++i) y[i] = mask[i] != 0 ? x[i] : -static_cast<real>(INFINITY);
-    x = y;
-  }
-  const real m = row_max(n, x);
-  if (n == 0 || (mask && m == -static_cast<real>(INFINITY))) {
-    for (int64_t i = 0; i < n; ++i) y[i] = 0;
-    return;
-  }
-  Vec s{};
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const Vec e = exp_lanes(load(x + i) - m);
-    s += e;
-    store(y + i, e);
-  }
-  if (i < n) {
-    const Vec e = exp_lanes(load_part(x + i, n - i, -static_cast<real>(INFINITY)) - m);
-    s += e;
-    store_part(y + i, e, n - i);
-  }
-  const real scale = 1 / total(s);
-  for (i = 0; i < n; ++i) y[i] *= scale;
-}
-
 void softmax_grad(int64_t n, real* dx, const real* g, const real* y) {
   const real s = dot(n, g, y);
   for (int64_t i = 0; i < n; ++i) dx[i] += y[i] * (g[i] - s);
@@ -373,8 +238,8 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {isa,         binary,           unary,      unary_grad,      dot,     sum, axpy, softmax, softmax_grad,
-          log_sum_exp, log_softmax_grad, layer_norm, layer_norm_grad, nearest, adam};
+  return {scan_table(isa),  binary,     unary,           unary_grad, softmax_grad, log_sum_exp,
+          log_softmax_grad, layer_norm, layer_norm_grad, nearest,    adam};
 }
 
 }  // namespace

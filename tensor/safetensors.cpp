@@ -11,7 +11,15 @@
 
 #include "tensor/text.h"
 
-namespace seminar::inline SEMINAR_PRECISION {
+namespace seminar {
+
+Bf16 bf16_of(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  if (std::isnan(x)) return {static_cast<uint16_t>(bits >> 16 | 1)};
+  return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+inline namespace SEMINAR_PRECISION {
 namespace {
 
 static_assert(std::endian::native == std::endian::little);
@@ -25,16 +33,20 @@ struct DtypeInfo {
   const char* name;
   std::size_t bytes;
 };
-constexpr DtypeInfo dtype_info[] = {{"U8", 1}, {"I32", 4}, {"I64", 8}, {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
+constexpr DtypeInfo dtype_info[] = {{"U8", 1},  {"I8", 1},  {"U16", 2}, {"I32", 4}, {"I64", 8},
+                                    {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
 const DtypeInfo& info(Dtype d) { return dtype_info[static_cast<int>(d)]; }
 
 template <class T>
 constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, uint8_t>) return Dtype::u8;
+  if constexpr (std::is_same_v<T, int8_t>) return Dtype::i8;
+  if constexpr (std::is_same_v<T, uint16_t>) return Dtype::u16;
   if constexpr (std::is_same_v<T, int32_t>) return Dtype::i32;
   if constexpr (std::is_same_v<T, int64_t>) return Dtype::i64;
   if constexpr (std::is_same_v<T, float>) return Dtype::f32;
   if constexpr (std::is_same_v<T, double>) return Dtype::f64;
+  if constexpr (std::is_same_v<T, Bf16>) return Dtype::bf16;
 }
 
 // IEEE 754 binary16.
@@ -319,10 +331,14 @@ void SafetensorsWriter::save(const std::string& path) const {
   template void SafetensorsWriter::add_streamed<T>(const std::string&, const Shape&,             \
                                                    std::function<void(const Emit<T>&)>);
 SEMINAR_INSTANTIATE(uint8_t)
+SEMINAR_INSTANTIATE(int8_t)
+SEMINAR_INSTANTIATE(uint16_t)
+SEMINAR_INSTANTIATE(Bf16)
 SEMINAR_INSTANTIATE(int32_t)
 SEMINAR_INSTANTIATE(int64_t)
 SEMINAR_INSTANTIATE(float)
 SEMINAR_INSTANTIATE(double)
 #undef SEMINAR_INSTANTIATE
 
-}  // namespace seminar::inline SEMINAR_PRECISION
+}  // namespace SEMINAR_PRECISION
+}  // namespace seminar

@@ -15,7 +15,15 @@
 
 namespace seminar {
 
-enum class Dtype { u8, i32, i64, f32, f64, f16, bf16 };
+/// The integers come first.
+enum class Dtype { u8, i8, u16, i32, i64, f32, f64, f16, bf16 };
+
+/// The upper half of a float.
+struct Bf16 {
+  uint16_t bits;
+};
+/// The nearest one, ties to even.
+Bf16 bf16_of(float x);
 
 inline namespace SEMINAR_PRECISION {
 
@@ -39,8 +47,8 @@ class SafetensorsFile {
   const Entry& entry(const std::string& name) const;
   /// A copy as engine numbers, from F64, F32, F16 or BF16.
   Tensor tensor(const std::string& name) const;
-  /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int32_t, int64_t, float
-  /// or double and must be the stored type.
+  /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int8_t, uint16_t,
+  /// int32_t, int64_t, float, double or Bf16 and must be the stored type.
   template <class T>
   std::span<const T> view(const std::string& name) const;
   /// Metadata value, or throws Error.
@@ -58,7 +66,7 @@ class SafetensorsWriter {
   void meta(const std::string& key, const std::string& value) { metadata_[key] = value; }
   /// Engine numbers as they are when save() comes, stored as F32 (F64 in the double build).
   void add(const std::string& name, const Tensor& tensor);
-  /// Plain numbers: T is uint8_t, int32_t, int64_t, float or double.
+  /// Plain numbers, T as in SafetensorsFile::view.
   template <class T>
   void add(const std::string& name, const Shape& shape, std::span<const T> values);
   template <class T>

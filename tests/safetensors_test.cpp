@@ -36,6 +36,12 @@ TEST_SUITE("safetensors") {
     writer.add<int32_t>("ids", {3}, ids);
     writer.add<int64_t>("big", {1}, big);
     writer.add<uint8_t>("text", {3}, text);
+    const std::vector<int8_t> small{-128, 127};
+    const std::vector<uint16_t> medium{65535};
+    const std::vector<Bf16> halves{bf16_of(1), bf16_of(-2.5f), bf16_of(1.00390625f), bf16_of(1.01171875f)};
+    writer.add<int8_t>("small", {2}, small);
+    writer.add<uint16_t>("medium", {1}, medium);
+    writer.add<Bf16>("halves", {4}, halves);
     CHECK_THROWS_WITH_AS(writer.add("x", Tensor::scalar(1)), "safetensors: 'x' added twice", Error);
     writer.save(path);
     const SafetensorsFile file(path);
@@ -46,6 +52,9 @@ TEST_SUITE("safetensors") {
     CHECK(file.view<int32_t>("ids")[1] == -2);
     CHECK(file.view<int64_t>("big")[0] == int64_t{1} << 40);
     CHECK(file.view<uint8_t>("text").size() == 3);
+    CHECK(file.view<int8_t>("small")[0] == -128);
+    CHECK(file.view<uint16_t>("medium")[0] == 65535);
+    CHECK(file.tensor("halves").to_vector() == std::vector<real>{1, -2.5, 1, 1.015625});  // ties to even
     CHECK_THROWS_WITH_AS(file.tensor("ids"), doctest::Contains("'ids': must be F64, F32, F16 or BF16, not I32"), Error);
     CHECK_THROWS_WITH_AS(file.tensor("y"), doctest::Contains("tensor missing: 'y'"), Error);
     CHECK_THROWS_WITH_AS(file.meta("farewell"), doctest::Contains("metadata missing: 'farewell'"), Error);

@@ -1,0 +1,181 @@
+// The runtime in JavaScript: seminar.wasm behind the calls of seminar.h, for browsers and Node.
+//
+//   const runtime = await Seminar.load(await (await fetch("seminar.wasm")).arrayBuffer());
+//   const model = runtime.open(await (await fetch("model.safetensors")).arrayBuffer());
+//   const user = model.user({k: 20});
+//   user.append({item: model.item("318"), query: model.query("prison")});
+//   const {scores} = user.rank([{item: model.item("1")}]);
+//
+// Wrong arguments throw an Error with the runtime's message. close() gives memory back; what was not closed stays until
+// the runtime itself goes.
+
+const pairBytes = 12; // item i32, query i32, query_vector pointer
+
+export class Seminar {
+  /** From the bytes of seminar.wasm. */
+  static async load(bytes) {
+    const module = await WebAssembly.compile(bytes);
+    // The C library could write to a terminal; the runtime never does.
+    const imports = {};
+    for (const {module: from, name} of WebAssembly.Module.imports(module))
+      (imports[from] ??= {})[name] = () => 52; // not supported
+    return new Seminar((await WebAssembly.instantiate(module, imports)).exports);
+  }
+
+  constructor(exports) {
+    this.c = exports;
+    const abi = 1;
+    if (exports.seminar_abi_version() !== abi) throw new Error(`seminar.wasm has ABI ${exports.seminar_abi_version()}, not ${abi}`);
+  }
+
+  get version() { return this.text(this.c.seminar_version()); }
+
+  /** A model from the bytes of a file of `seminar export`; they are copied. */
+  open(bytes) {
+    const file = this.take(bytes.byteLength);
+    new Uint8Array(this.c.memory.buffer, file, bytes.byteLength).set(new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength));
+    try {
+      return new Model(this, file, this.out((at) => this.c.seminar_model_open_memory(file, bytes.byteLength, 0, at)));
+    } catch (error) {
+      this.c.free(file);
+      throw error;
+    }
+  }
+
+  // Memory of the module.
+  take(bytes) {
+    const at = this.c.malloc(Math.max(bytes, 1));
+    if (at === 0) throw new Error("seminar.wasm: out of memory");
+    return at;
+  }
+  // Runs f(pointer) with `bytes` bytes that are given back afterwards.
+  within(bytes, f) {
+    const at = this.take(bytes);
+    try {
+      return f(at);
+    } finally {
+      this.c.free(at);
+    }
+  }
+  ints(at, count) { return new Int32Array(this.c.memory.buffer, at, count); }
+  floats(at, count) { return new Float32Array(this.c.memory.buffer, at, count); }
+  text(at, length) {
+    const bytes = new Uint8Array(this.c.memory.buffer, at);
+    return new TextDecoder().decode(bytes.slice(0, length ?? bytes.indexOf(0)));
+  }
+  check(status) {
+    if (status !== 0) throw new Error(this.text(this.c.seminar_last_error()));
+  }
+  // The word that f(pointer) writes.
+  out(f) {
+    return this.within(4, (at) => {
+      this.check(f(at));
+      return this.ints(at, 1)[0];
+    });
+  }
+  // Runs f(pointer, length) on a text's bytes.
+  withText(text, f) {
+    const bytes = new TextEncoder().encode(text);
+    return this.within(bytes.length, (at) => {
+      new Uint8Array(this.c.memory.buffer, at, bytes.length).set(bytes);
+      return f(at, bytes.length);
+    });
+  }
+}
+
+class Model {
+  constructor(runtime, file, handle) {
+    this.runtime = runtime;
+    this.file = file;
+    this.handle = handle;
+    const names = ["items", "queries", "channels", "width", "heads", "history", "k", "hasCodes", "readsTexts"];
+    runtime.within(4 * names.length, (at) => {
+      runtime.check(runtime.c.seminar_model_describe(handle, at));
+      names.forEach((name, i) => (this[name] = runtime.ints(at, names.length)[i]));
+    });
+  }
+
+  /** The model's own channel weights, query first. */
+  weights() {
+    return this.runtime.within(4 * this.channels, (at) => {
+      this.runtime.check(this.runtime.c.seminar_model_weights(this.handle, at));
+      return Array.from(this.runtime.floats(at, this.channels));
+    });
+  }
+  /** The number of the item of that name. */
+  item(name) {
+    return this.runtime.withText(name, (text, n) => this.runtime.out((at) => this.runtime.c.seminar_item_find(this.handle, text, n, at)));
+  }
+  /** The number of the query of that text. */
+  query(text) {
+    return this.runtime.withText(text, (bytes, n) => this.runtime.out((at) => this.runtime.c.seminar_query_find(this.handle, bytes, n, at)));
+  }
+  /** {name, title} of an item. */
+  describe(item) {
+    return this.runtime.within(16, (at) => {
+      this.runtime.check(this.runtime.c.seminar_item_text(this.handle, item, at, at + 4, at + 8, at + 12));
+      const [name, nameLength, title, titleLength] = this.runtime.ints(at, 4);
+      return {name: this.runtime.text(name, nameLength), title: this.runtime.text(title, titleLength)};
+    });
+  }
+  queryText(query) {
+    return this.runtime.within(8, (at) => {
+      this.runtime.check(this.runtime.c.seminar_query_text(this.handle, query, at, at + 4));
+      return this.runtime.text(...this.runtime.ints(at, 2));
+    });
+  }
+  /** A user without history. Options as in seminar.h: history, k, codes, weights (one a channel). */
+  user(options = {}) { return new User(this, options); }
+  close() {
+    this.runtime.c.seminar_model_close(this.handle);
+    this.runtime.c.free(this.file);
+  }
+}
+
+class User {
+  constructor(model, {history, k, codes = false, weights}) {
+    const runtime = (this.runtime = model.runtime);
+    this.heads = model.heads;
+    this.k = k ?? Math.min(model.k, history ?? model.history);
+    this.handle = runtime.within(16 + 4 * model.channels, (at) => {
+      runtime.ints(at, 4).set([history ?? model.history, this.k, codes ? 1 : 0, weights ? at + 16 : 0]);
+      if (weights) {
+        if (weights.length !== model.channels) throw new Error(`weights: ${model.channels} are needed: ${weights.length}`);
+        runtime.floats(at + 16, model.channels).set(weights);
+      }
+      return runtime.out((out) => runtime.c.seminar_user_create(model.handle, at, out));
+    });
+  }
+  /** Adds a behaviour {item, query}, numbers of the model; the newest. */
+  append({item, query = 0}) {
+    this.runtime.within(pairBytes, (at) => {
+      this.runtime.ints(at, 3).set([item, query, 0]);
+      this.runtime.check(this.runtime.c.seminar_user_append(this.handle, at));
+    });
+  }
+  clear() { this.runtime.check(this.runtime.c.seminar_user_clear(this.handle)); }
+  /** Ranks pairs {item, query}: {scores}, and with `explain` also {retrieved, attention}, per candidate the positions of
+   *  the retrieved behaviours (0: the oldest), best first, and per head what attention gave each. */
+  rank(candidates, {explain = false} = {}) {
+    const {c} = this.runtime, n = candidates.length, k = this.k, h = this.heads;
+    const scores = n * pairBytes, reasons = scores + 4 * n, retrieved = reasons + 8, attention = retrieved + 4 * n * k;
+    return this.runtime.within(attention + 4 * n * h * k, (at) => {
+      const pairs = this.runtime.ints(at, 3 * n);
+      candidates.forEach(({item, query = 0}, i) => pairs.set([item, query, 0], 3 * i));
+      this.runtime.ints(at + reasons, 2).set([at + retrieved, at + attention]);
+      this.runtime.check(c.seminar_rank(this.handle, at, n, at + scores, explain ? at + reasons : 0));
+      const out = {scores: Array.from(this.runtime.floats(at + scores, n))};
+      if (!explain) return out;
+      out.retrieved = [];
+      out.attention = [];
+      for (let i = 0; i < n; ++i) {
+        const found = Array.from(this.runtime.ints(at + retrieved + 4 * i * k, k)).filter((position) => position >= 0);
+        out.retrieved.push(found);
+        out.attention.push(Array.from({length: h}, (_, head) =>
+          Array.from(this.runtime.floats(at + attention + 4 * (i * h + head) * k, found.length))));
+      }
+      return out;
+    });
+  }
+  close() { this.runtime.c.seminar_user_destroy(this.handle); }
+}

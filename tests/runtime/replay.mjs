@@ -1,0 +1,50 @@
+// Ranks the requests of a fixture with the WebAssembly build in Node, as replay.cpp does elsewhere.
+//   node replay.mjs SEMINAR_MJS SEMINAR_WASM MODEL REQUESTS
+import {readFileSync} from "node:fs";
+import {pathToFileURL} from "node:url";
+
+const [glue, wasm, modelPath, requestsPath] = process.argv.slice(2);
+const {Seminar} = await import(pathToFileURL(glue));
+const runtime = await Seminar.load(readFileSync(wasm));
+const model = runtime.open(readFileSync(modelPath));
+
+const numbers = readFileSync(requestsPath, "utf8").trim().split(/\s+/).map(Number);
+let at = 0;
+const take = (count) => numbers.slice(at, (at += count));
+const pairs = (list) => Array.from({length: list.length / 2}, (_, i) => ({item: list[2 * i], query: list[2 * i + 1]}));
+
+let count = 0, wrong = 0, worst = 0;
+for (; at < numbers.length; ++count) {
+  const [codes, k, behaviours] = take(3);
+  const history = pairs(take(2 * behaviours));
+  const [n] = take(1);
+  const candidates = pairs(take(2 * n)), expected = take(n), retrieved = take(n * k);
+  const user = model.user({k, codes: codes !== 0});
+  for (const behaviour of history) user.append(behaviour);
+  const answer = user.rank(candidates, {explain: true});
+  user.close();
+  const difference = Math.max(...answer.scores.map((score, i) => Math.abs(score - expected[i])));
+  const same = answer.retrieved.every((found, i) => {
+    const wanted = retrieved.slice(i * k, (i + 1) * k).filter((position) => position >= 0);
+    return found.length === wanted.length && found.every((position, j) => position === wanted[j]);
+  });
+  const whole = answer.attention.every((heads) => heads.every((given) => Math.abs(given.reduce((a, b) => a + b, 0) - 1) < 1e-4));
+  worst = Math.max(worst, difference);
+  if (!(difference <= 1e-5) || !same || !whole) ++wrong;
+}
+
+// Texts go through, and mistakes are errors with the runtime's words.
+const {name, title} = model.describe(1);
+if (model.item(name) !== 1 || title.length === 0) ++wrong;
+for (const mistake of [() => model.item("no such item"), () => model.user({k: 0}), () => model.user().append({item: -1}),
+                       () => runtime.open(new Uint8Array(100))]) {
+  try {
+    mistake();
+    ++wrong;
+  } catch (error) {
+    if (!(error.message.length > 5)) ++wrong;
+  }
+}
+model.close();
+console.log(`${count} requests, largest difference of a score ${worst.toExponential(1)}, ${wrong} wrong`);
+process.exit(count === 0 || wrong > 0 ? 1 : 0);
