@@ -28,7 +28,7 @@ struct SynthArguments {
   SyntheticSettings settings;
 };
 
-struct ExportArguments {
+struct DataExportArguments {
   std::string dir, out, name = "data";
 };
 
@@ -122,7 +122,7 @@ void run_synth(const SynthArguments& a) {
   print_rate(data, progress.seconds());
 }
 
-void run_export(const ExportArguments& a) {
+void run_export(const DataExportArguments& a) {
   const Dataset data = Dataset::open(a.dir);
   export_recbole(data, a.out, a.name);
   fmt::print("{} users, {} items, {} behaviours written to {}/{}.*\n", data.users(), data.items(), data.interactions(),
@@ -189,7 +189,7 @@ void add_data_command(CLI::App& app) {
   add_flags(*synth, made->settings);
   synth->callback([made] { run_synth(*made); });
 
-  const auto to = std::make_shared<ExportArguments>();
+  const auto to = std::make_shared<DataExportArguments>();
   CLI::App* exporter = data->add_subcommand("export", "Write a data folder as RecBole atomic files");
   exporter->add_option("DIR", to->dir, "data folder")->required();
   exporter->add_option("--out", to->out, "existing folder for NAME.inter, .item, .user")->required();

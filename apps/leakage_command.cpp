@@ -23,7 +23,7 @@ struct LeakageRow {
   int64_t SplitLeakage::*of;
   bool of_times = false;
 };
-constexpr LeakageRow rows[] = {
+constexpr LeakageRow leakage_rows[] = {
     {"repeated", "item that the user had before", &SplitLeakage::repeated, &SplitLeakage::targets},
     {"cold", "item that nobody has in the training part", &SplitLeakage::cold, &SplitLeakage::targets},
     {"queried", "target with a query", &SplitLeakage::queried, &SplitLeakage::targets},
@@ -55,7 +55,7 @@ void print_row(const char* text, const std::string& valid, const std::string& te
 void print(const Leakage& l) {
   print_row("held-out targets", "validation", "test");
   print_row("targets", fmt::format("{}", l.valid.targets), fmt::format("{}", l.test.targets));
-  for (const LeakageRow& row : rows)
+  for (const LeakageRow& row : leakage_rows)
     if (l.has_times || !row.of_times) print_row(row.text, share(l.valid, row), share(l.test, row));
   if (l.has_times)
     print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
@@ -70,7 +70,7 @@ void print(const Leakage& l) {
 
 nlohmann::ordered_json json_of(const SplitLeakage& s) {
   nlohmann::ordered_json json{{"targets", s.targets}};
-  for (const LeakageRow& row : rows) json[row.name] = s.*row.count;
+  for (const LeakageRow& row : leakage_rows) json[row.name] = s.*row.count;
   json["later_training"] = s.later_training;
   return json;
 }

@@ -126,7 +126,9 @@ TEST_SUITE("runtime") {
 
   TEST_CASE("bf16 and int8 files: smaller, with scores near those of f32") {
     const ExportedModel full;
-    for (const auto& [dtype, bound] : {std::pair{"bf16", 0.1}, std::pair{"int8", 0.2}}) {
+    for (const auto& file : {std::pair{"bf16", 0.1}, std::pair{"int8", 0.2}}) {
+      const char* dtype = file.first;
+      const double bound = file.second;
       CAPTURE(dtype);
       const ExportedModel e(small_settings(), dtype);
       const UserHandle user = make_user(e.runtime.get(), e.options());

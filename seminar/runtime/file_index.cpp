@@ -13,9 +13,9 @@ struct DtypeName {
   Dtype dtype;
   int64_t bytes;
 };
-constexpr DtypeName dtypes[] = {{"U8", Dtype::u8, 1},     {"I8", Dtype::i8, 1},   {"U16", Dtype::u16, 2},
-                                {"BF16", Dtype::bf16, 2}, {"I32", Dtype::i32, 4}, {"F32", Dtype::f32, 4},
-                                {"I64", Dtype::i64, 8}};
+constexpr DtypeName known_dtypes[] = {{"U8", Dtype::u8, 1},     {"I8", Dtype::i8, 1},   {"U16", Dtype::u16, 2},
+                                      {"BF16", Dtype::bf16, 2}, {"I32", Dtype::i32, 4}, {"F32", Dtype::f32, 4},
+                                      {"I64", Dtype::i64, 8}};
 
 }  // namespace
 
@@ -132,9 +132,9 @@ class HeaderParser {
         }))
       return false;
     if (!has_dtype || !has_shape || pair != 2) return wrong("a tensor needs dtype, shape and two data_offsets");
-    const auto* known =
-        std::find_if(std::begin(dtypes), std::end(dtypes), [&](const DtypeName& d) { return d.name == dtype; });
-    if (known == std::end(dtypes)) return wrong("dtype not supported");
+    const auto* known = std::find_if(std::begin(known_dtypes), std::end(known_dtypes),
+                                     [&](const DtypeName& d) { return d.name == dtype; });
+    if (known == std::end(known_dtypes)) return wrong("dtype not supported");
     entry.dtype = known->dtype;
     uint64_t size = static_cast<uint64_t>(known->bytes);
     for (int i = 0; i < entry.rank; ++i) {
