@@ -22,7 +22,7 @@ Rival::Rival(const std::string& program, const std::string& arguments, const std
   if (process_ == 0) {
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
-    const std::string command = fmt::format("{} exec '{}' {}", environment, program, arguments);
+    const std::string command = fmt::format("exec env {} '{}' {}", environment, program, arguments);
     ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     ::_exit(127);
   }
