@@ -31,7 +31,7 @@ void ReportPage::section(const std::string& heading) {
 void ReportPage::paragraph(const std::string& text) { body_ += fmt::format("<p>{}</p>\n", xml_escaped(text)); }
 
 void ReportPage::charts(const std::vector<std::string>& svgs) {
-  body_ += "<div class=\"charts\">\n";
+  body_ += "<div class=\"wide charts\" tabindex=\"0\" role=\"region\" aria-label=\"Charts\">\n";
   for (const std::string& svg : svgs) body_ += svg;
   body_ += "</div>\n";
 }

@@ -4,6 +4,7 @@ import {mean, ownSettings, rankRequest, rankUser, shareOut} from "ranking";
 import {headBars, historyStrip} from "pictures";
 
 const at = (selector) => document.querySelector(selector);
+const namedLost = 8;
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function element(name, properties, ...children) {
@@ -118,12 +119,12 @@ class Explorer {
         this.target = candidate;
         this.showTarget();
       });
-      const label = element("label", {}, choice, this.title(this.user.candidates[candidate]));
-      if (candidate === 0) label.append(" ", element("span", {className: "tag"}, "true next"));
+      const name = element("span", {}, this.title(this.user.candidates[candidate]));
+      if (candidate === 0) name.append(" ", element("span", {className: "tag"}, "true next"));
       const bar = element("span", {className: "bar"});
       bar.style.width = `${100 * (1 - (best - scores[candidate]) / range)}%`;
       return element("tr", {}, cell("n", `${places[candidate]}`), cell("n", gained > 0 ? `+${gained}` : `${gained}`.replace("-", "−")),
-                     cell("", label), cell("n", scores[candidate].toFixed(4), bar));
+                     cell("", element("label", {}, choice, name)), cell("n", scores[candidate].toFixed(4), bar));
     }));
   }
 
@@ -134,14 +135,13 @@ class Explorer {
     const row = table.querySelector(".chosen");
     if (!table.contains(document.activeElement)) table.scrollTop = row.offsetTop - table.clientHeight / 2;
     const found = now.retrieved[target], before = own.retrieved[target].map(({position}) => position);
-    const common = found.filter(({position}) => before.includes(position)).length;
-    const place = (c) => `place ${now.places[c]} of ${now.scores.length} with score ${now.scores[c].toFixed(4)}, by the model's own ` +
-      `settings place ${own.places[c]} with ${own.scores[c].toFixed(4)}`;
-    const title = this.title(this.user.candidates[target]);
-    at("#result").textContent = `True next item, ${this.title(this.user.candidates[0])}: ${place(0)}. ` +
-      (target === 0 ? "" : `Chosen, ${title}: ${place(target)}. `) +
-      `Of the ${found.length} behaviours retrieved for ${target === 0 ? "it" : "the chosen one"}, ${common} are among the ${before.length} of the model's own settings.`;
-    at("#retrieved-title").textContent = `Retrieved for ${title}`;
+    const kept = found.filter(({position}) => before.includes(position)).length;
+    const title = (candidate) => this.title(this.user.candidates[candidate]);
+    const standing = (what, c) => `${what}: ${title(c)}. Place ${now.places[c]} of ${now.scores.length}, score ${now.scores[c].toFixed(4)}; ` +
+      `by the model's own settings place ${own.places[c]}, score ${own.scores[c].toFixed(4)}. `;
+    at("#result").textContent = standing("True next item", 0) + (target === 0 ? "" : standing("Chosen", target)) +
+      `${found.length} behaviours retrieved, ${kept} of them among the ${before.length} of the model's own settings.`;
+    at("#retrieved-title").textContent = `Retrieved for ${title(target)}`;
     this.showRetrieved(found, before);
   }
   showRetrieved(found, before) {
@@ -154,8 +154,10 @@ class Explorer {
                      cell("", headBars(attention, most, label), percent(mean(attention))));
     }));
     const positions = found.map(({position}) => position), lost = before.filter((position) => !positions.includes(position));
+    const named = lost.slice(0, namedLost).map((position) => `${this.title(history[position][0])} (${history.length - position} ago)`);
     at("#lost").textContent = lost.length === 0 ? "Nothing that the model's own settings retrieve is left out." :
-      `Left out, though the model's own settings retrieve it: ${lost.map((p) => `${this.title(history[p][0])} (${history.length - p} ago)`).join("; ")}.`;
+      `Left out of what the model's own settings retrieve: ${named.join("; ")}` +
+      (lost.length > namedLost ? `; and ${lost.length - namedLost} more.` : ".");
     const bars = (list) => list.map(({position, attention}) => [position, mean(attention)]);
     at("#history").replaceChildren(historyStrip(history.length, bars(found), bars(this.own.retrieved[this.target]),
       `${history.length} behaviours, the newest at the right; attention to those that are retrieved`));

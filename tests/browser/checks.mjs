@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import {join} from "node:path";
 
-// Runs in the page: texts of too little contrast against what is behind them (WCAG 2, level AA for small text).
-function paleTexts() {
+// Runs in the page: texts that are too small (but for the letters in a chart's marks), or of too little contrast against
+// what is behind them (WCAG 2, level AA for small text).
+function hardTexts() {
   const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
   const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255).reduce((sum, c, i) =>
     sum + [0.2126, 0.7152, 0.0722][i] * (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4), 0);
@@ -26,7 +27,10 @@ function paleTexts() {
     colour = over([...colour.slice(0, 3), (colour[3] ?? 1) * opacity], behind);
     const [a, b] = [luminance(colour), luminance(behind)];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const {a: across, b: along} = element.getScreenCTM?.() ?? {a: 1, b: 0};
+    const size = parseFloat(style.fontSize) * Math.hypot(across, along);
     ++count;
+    if (size < 8 && text.length > 1) found.push(`${text.slice(0, 40)}: ${size.toFixed(1)} pixels`);
     if (contrast < 4.5) found.push(`${text.slice(0, 40)}: ${contrast.toFixed(2)}`);
   }
   return {count, found};
@@ -54,13 +58,13 @@ export async function checkKeyboard(tab) {
   }
 }
 
-/** Wide and narrow, light and dark: nothing pale, nothing beyond the window. Pictures of it go to `folder`. */
+/** Wide and narrow, light and dark: all texts readable, nothing beyond the window. Pictures of it go to `folder`. */
 export async function checkLooks(tab, folder, name) {
   for (const [size, width] of [["wide", 1400], ["narrow", 400]])
     for (const scheme of ["light", "dark"]) {
       await tab.look({width, scheme});
       await tab.value("scrollTo(0, 0)");
-      const {count, found} = await tab.call(paleTexts);
+      const {count, found} = await tab.call(hardTexts);
       assert.ok(count > 20, `${count} texts`);
       assert.deepEqual(found, [], `${size}, ${scheme}`);
       const [content, window] = await tab.value("[document.documentElement.scrollWidth, innerWidth]");

@@ -65,11 +65,11 @@ class Explorer {
       assert.equal(place, `${i + 1}`);
       assert.ok(label.startsWith(title(candidate)), `${label} is ${title(candidate)}`);
       assert.equal(label.endsWith("true next"), candidate === 0);
-      assert.ok(Math.abs(Number(score) - now.scores[candidate]) <= 0.5e-4 + 1e-5, `${what}: ${score} is ${now.scores[candidate]}`);
+      assert.ok(Math.abs(Number(score) - now.scores[candidate]) <= 0.5e-4 + 1e-5 * Math.max(1, Math.abs(Number(score))), `${what}: ${score} is ${now.scores[candidate]}`);
       assert.equal(Number(gained.replace("−", "-")), ownPlaces.indexOf(candidate) - i, `${what}: gained`);
     });
     this.compareRetrieved(page, now.retrieved[this.target], own.retrieved[this.target].map(({position}) => position), what);
-    assert.match(page.result, new RegExp(`place ${places.indexOf(0) + 1} of ${candidates} .*own settings place ${ownPlaces.indexOf(0) + 1} `), what);
+    assert.match(page.result, new RegExp(`^True.*\\. Place ${places.indexOf(0) + 1} of ${candidates}, .*own settings place ${ownPlaces.indexOf(0) + 1}, `), what);
     ++this.compared;
     return page;
   }
@@ -87,8 +87,8 @@ class Explorer {
       given.forEach((share, h) => assert.ok(Math.abs(share - 100 * attention[h]) <= 0.05 + 1e-3, `${what}: ${heads} is ${attention}`));
     });
     const kept = now.map(({position}) => position), lost = own.filter((position) => !kept.includes(position));
-    assert.match(page.result, new RegExp(`Of the ${kept.length} behaviours .* ${own.length - lost.length} are among the ${own.length} `));
-    for (const position of lost) assert.ok(page.lost.includes(`${title(position)} (${history.length - position} ago)`), what);
+    assert.match(page.result, new RegExp(`${kept.length} behaviours retrieved, ${own.length - lost.length} of them among the ${own.length} `));
+    for (const position of lost.slice(0, 8)) assert.ok(page.lost.includes(`${title(position)} (${history.length - position} ago)`), what);
   }
 
   /** Focuses a control and presses keys on it. */
@@ -136,7 +136,7 @@ class Explorer {
       await this.tab.click(`[name=target][value="${candidate}"]`);
       this.target = candidate;
       const {result} = await this.compare(`candidate ${candidate}`);
-      assert.ok(result.includes("Chosen, "));
+      assert.ok(result.includes("Chosen: "));
     }
     const {ranking} = await this.tab.call(shown), at = ranking.findIndex((row) => row.at(-1) === this.target);
     const down = at + 1 < candidates;

@@ -24,7 +24,7 @@ table("ratings", "userId,movieId,rating,timestamp", ratingLines);
 table("tags", "userId,movieId,tag,timestamp", tagLines);
 
 const run = (command) => execFileSync(seminar, command.split(" "), {cwd: folder, stdio: ["ignore", "ignore", "inherit"]});
-const small = "--dim 16 --heads 3 --text bag --hidden 16 --epochs 6 --lr 0.02 --k 8 --history 30 --negatives 2 --batch 32 --eval-negatives 19";
+const small = "--dim 16 --heads 3 --text bag --hidden 16 --epochs 30 --lr 0.005 --dropout 0 --keep last --threads 1 --k 8 --history 30 --negatives 2 --batch 32 --eval-negatives 19";
 run("data import movielens source --out run/data");
 for (const fusion of ["lambda", "gate"]) run(`train --data run/data --fusion ${fusion} --out run/${fusion}.safetensors ${small}`);
 run("quantize --data run/data --model run/lambda.safetensors --sub-quantizers 4 --centroids 8 --out codes.safetensors");
