@@ -36,6 +36,13 @@ function hardTexts() {
   return {count, found};
 }
 
+// Runs in the page: what paper should not show, or cuts off.
+function notPrinted() {
+  const shown = [...document.querySelectorAll("nav, form, td input")].filter((element) => element.checkVisibility());
+  const cut = [...document.querySelectorAll(".wide")].filter((element) => element.scrollHeight > element.clientHeight + 1);
+  return [...shown, ...cut].map((element) => element.outerHTML.slice(0, 80));
+}
+
 // Runs in the page: marks what Tab must reach, one of each group of radio buttons, and tells how much there is.
 function markStops() {
   const stops = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")].filter((stop) =>
@@ -58,7 +65,7 @@ export async function checkKeyboard(tab) {
   }
 }
 
-/** Wide and narrow, light and dark: all texts readable, nothing beyond the window. Pictures of it go to `folder`. */
+/** Wide and narrow, light and dark, and on paper: all texts readable, nothing beyond the window. Pictures of it go to `folder`. */
 export async function checkLooks(tab, folder, name) {
   for (const [size, width] of [["wide", 1400], ["narrow", 400]])
     for (const scheme of ["light", "dark"]) {
@@ -72,6 +79,7 @@ export async function checkLooks(tab, folder, name) {
       await tab.screenshot(join(folder, `${name}-${size}-${scheme}.png`), size === "wide" ? 2500 : 4000);
     }
   await tab.look({width: 700, media: "print"});
+  assert.deepEqual(await tab.call(notPrinted), []);
   await tab.screenshot(join(folder, `${name}-print.png`), 2500);
   await tab.look({width: 1400});
 }
