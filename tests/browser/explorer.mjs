@@ -30,7 +30,7 @@ function shown() {
 }
 
 class Explorer {
-  constructor(tab, page, modelPath) {
+  constructor(tab, page, modelPath, gated) {
     this.tab = tab;
     this.modelPath = modelPath;
     this.model = runtime.open(readFileSync(modelPath));
@@ -38,6 +38,7 @@ class Explorer {
     this.user = Math.floor(users * 3 / 4);
     this.settings = this.own = {weights: null, k: this.model.k, codes: false};
     this.target = 0;
+    this.gated = gated;
     this.compared = 0;
   }
 
@@ -103,6 +104,14 @@ class Explorer {
     return weights;
   }
 
+  /** The sliders stand at the model's own weights; those of a gate at the same for every channel. */
+  async checkOwnWeights() {
+    const {gammas} = await this.tab.call(shown), channels = this.model.channels;
+    const own = this.gated ? Array(channels).fill(1 / channels) : this.model.weights();
+    const shares = own.map((w, c) => (c === 0 ? w : w / (1 - own[0])));
+    (await this.weights()).forEach((w, c) => assert.ok(Math.abs(w - shares[c]) <= 0.005 + 1e-9, `slider ${c}: ${w} is ${shares[c]}`));
+    assert.deepEqual(gammas, own.map((w) => (this.gated ? "by the gate" : `γ = ${w.toFixed(2)}`)));
+  }
   async moveSliders() {
     for (const [i, pressed] of [["PageUp", "ArrowRight"], ["ArrowLeft", "ArrowLeft", "PageDown"], ["End"], ["Home"]].entries()) {
       const before = await this.weights(), channel = i % this.model.channels;
@@ -114,6 +123,7 @@ class Explorer {
       assert.deepEqual(gammas, weights.map((w, c) => `γ = ${(c === 0 ? w : rest > 0 ? (1 - weights[0]) * w / rest : 0).toFixed(2)}`));
     }
     await this.click("[value=own]", {...this.settings, weights: null}, "own weights");
+    await this.checkOwnWeights();
     await this.click("[value=fixed]", {...this.settings, weights: await this.weights()}, "weights by the sliders");
   }
   async moveK() {
@@ -151,11 +161,13 @@ class Explorer {
     await this.compare("another user");
   }
   async reset() {
+    await this.keys("#weight-0", "PageUp");
     await this.keys("#reset", "Enter");
     this.settings = this.own;
     const {ranking, lost} = await this.compare("reset");
     assert.ok(ranking.every(([, gained]) => gained === "0"));
     assert.match(lost, /^Nothing/);
+    await this.checkOwnWeights();
   }
 }
 
@@ -167,7 +179,7 @@ async function explore(browser, name, steps) {
   await tab.look({width: 1400});
   await tab.open(url);
   await tab.until("document.querySelector('#result').textContent.startsWith('True next')");
-  const explorer = new Explorer(tab, page, model);
+  const explorer = new Explorer(tab, page, model, name === "gate");
   await explorer.compare("at first");
   await steps(explorer, tab);
   assert.equal(await tab.value("document.querySelectorAll('b, i').length"), 0, "texts of the data are not markup");
@@ -178,12 +190,14 @@ async function explore(browser, name, steps) {
 const browser = new Chromium(chromium);
 try {
   await explore(browser, "lambda", async (explorer, tab) => {
+    await explorer.checkOwnWeights();
     await explorer.moveK();
     await explorer.moveSliders();
     await explorer.click("[value=codes]", {...explorer.settings, codes: true}, "by codes");
     await explorer.chooseTargets();
     await explorer.chooseUser();
     await explorer.click("[value=exact]", {...explorer.settings, codes: false}, "exact");
+    await explorer.click("[value=codes]", {...explorer.settings, codes: true}, "by codes again");
     await explorer.reset();
     await explorer.click("[value=codes]", {...explorer.settings, codes: true}, "by codes, all else as it was");
     await tab.click("summary");
@@ -193,7 +207,7 @@ try {
   });
   await explore(browser, "gate", async (explorer, tab) => {
     assert.ok(await tab.value("document.querySelector('[value=codes]').disabled"), "no codes");
-    assert.deepEqual((await tab.call(shown)).gammas, Array(explorer.model.channels).fill("by the gate"));
+    await explorer.checkOwnWeights();
     await explorer.moveSliders();
     await explorer.reset();
   });
