@@ -22,11 +22,13 @@ export class Chromium {
       rest = messages.pop();
       for (const message of messages) this.receive(JSON.parse(message));
     });
+    for (const source of [this.process, this.process.stdio[3], this.process.stdio[4]])
+      source.on("error", (error) => this.fail(error));
     this.closed = new Promise((resolve) => this.process.on("close", resolve));
-    this.process.on("error", (error) => this.fail(error));
-    this.closed.then(() => this.fail(new Error("the browser has ended")));
+    this.closed.then(() => this.fail(new Error(`${program} has ended`)));
   }
   fail(error) {
+    this.failure ??= error;
     for (const {reject} of this.waiting.values()) reject(error);
     this.waiting.clear();
   }
@@ -38,6 +40,7 @@ export class Chromium {
     else resolve?.(result);
   }
   send(method, params = {}, sessionId) {
+    if (this.failure) return Promise.reject(this.failure);
     const id = ++this.count;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${method}: no answer in ${patience / 1000} s`)), patience);
