@@ -82,6 +82,7 @@ void add_inspect_command(CLI::App& app);
 void add_quantize_command(CLI::App& app);
 void add_rank_command(CLI::App& app);
 void add_report_command(CLI::App& app);
+void add_serve_command(CLI::App& app);  ///< with SEMINAR_HTTP only
 void add_study_command(CLI::App& app);
 /// The studies that train models, as subcommands of `study`.
 void add_model_studies(CLI::App& study);

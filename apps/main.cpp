@@ -61,6 +61,9 @@ int run(int argc, char** argv) {
   add_quantize_command(app);
   add_rank_command(app);
   add_report_command(app);
+#ifdef SEMINAR_HTTP
+  add_serve_command(app);
+#endif
   add_study_command(app);
   add_demo_command(app);
   add_scaling_command(app);

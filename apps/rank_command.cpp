@@ -39,7 +39,7 @@ void run(const RankArguments& a) {
   std::istream& in = a.input == "-" ? std::cin : file;
   const std::string name = a.input == "-" ? "standard input" : a.input;
   std::vector<double> seconds;
-  int64_t number = 0, candidates = 0;
+  int64_t number = 0, requests = 0, candidates = 0;
   for (std::string line; !interrupted() && std::getline(in, line);) {
     ++number;
     if (line.empty()) continue;
@@ -50,6 +50,7 @@ void run(const RankArguments& a) {
       fail("{}: line {}: {}", name, number, e.what());
     }
     if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
+    ++requests;
     candidates += ranking.candidates();
     seconds.push_back(ranking.seconds());
     for (int64_t i = 1; i < a.repeat; ++i) {
@@ -58,7 +59,7 @@ void run(const RankArguments& a) {
     }
   }
   check(in.eof() || interrupted(), "{}: line {}: cannot be read", name, number + 1);
-  if (a.stats) print_stats(seconds, number, candidates);
+  if (a.stats) print_stats(seconds, requests, candidates);
   if (interrupted()) throw Interrupted{};
 }
 

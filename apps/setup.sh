@@ -5,8 +5,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . apps/install.sh
 
 packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev
-  libpng-dev libjpeg62-turbo-dev libutf8proc-dev pkg-config)
-[ "${1:-}" = tests ] && packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin)
+  libpng-dev libjpeg62-turbo-dev libutf8proc-dev libboost-dev pkg-config)
+if [ "${1:-}" = tests ]; then
+  packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin
+    g++-aarch64-linux-gnu qemu-user-static clang-14 lld-14 wasi-libc libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
+    libclang-rt-14-dev-wasm32)
+  command -v node >/dev/null || packages+=(nodejs)
+fi
 install "${packages[@]}"
 
 [ "${1:-}" = tests ] && tests=ON || tests=OFF

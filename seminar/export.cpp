@@ -167,7 +167,8 @@ class Exporter {
     const std::vector<ProductQuantizer>& channels = codes.quantizer->channels();
     const Shape one = channels[0].codebooks().shape();
     std::vector<Var> books;
-    for (const ProductQuantizer& q : channels) books.emplace_back(q.codebooks().reshape({1, one[0], one[1], one[2]}));
+    for (const ProductQuantizer& q : channels)
+      books.emplace_back(transposed(q.codebooks()).reshape({1, one[0], one[2], one[1]}));
     const NoGrad guard;
     add_plain("pq.codebooks", concat(books, 0).value());
     add("pq.ask", transposed(matmul(model_.gsu.folded(), codes.transform.target)));

@@ -9,7 +9,7 @@
 //   gsu.ask [d, d], esu.ask [H d, d], esu.value [d, H d], age [ages, d], head.in [hidden, 5 d], head.bias, head.out
 //   item.names, item.titles, query.texts   texts: .bytes u8, .start i64, .order i32 (not of titles)
 //   word.vectors [W, d], word.texts, word.bias [d], word.project [d, d]     if queries are bags of words
-//   pq.codebooks [C, S, |C|, d / S], pq.ask and pq.key [d, d], pq.query u16 [Q, S], pq.item.M u16 [I + 1, S]   with
+//   pq.codebooks [C, S, d / S, |C|], pq.ask and pq.key [d, d], pq.query u16 [Q, S], pq.item.M u16 [I + 1, S]   with
 //   codes
 // Tables and matrices are F32 or BF16, or I8 with NAME.scale [rows]; the rest is F32. Matrices stand one row an output.
 #pragma once

@@ -35,12 +35,19 @@ SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
 SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
   memcpy(y, &v, static_cast<size_t>(n) * sizeof(real));
 }
+// Pairwise: lane i and lane i + half, then again.
 SEMINAR_INLINE real total(const Vec& v) {
-  real s[lanes];
-  memcpy(s, &v, sizeof v);
-  for (int w = lanes / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; ++i) s[i] += s[i + w];
-  return s[0];
+#ifdef SEMINAR_DOUBLE
+  const auto a = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const auto b = __builtin_shufflevector(a, a, 0, 1) + __builtin_shufflevector(a, a, 2, 3);
+  return b[0] + b[1];
+#else
+  const auto a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  const auto c = __builtin_shufflevector(b, b, 0, 1) + __builtin_shufflevector(b, b, 2, 3);
+  return c[0] + c[1];
+#endif
 }
 SEMINAR_INLINE real largest(const Vec& v) {
   real m = v[0];
@@ -141,30 +148,71 @@ void softmax(int64_t n, real* y, const real* x, const real* mask) {
   for (i = 0; i < n; ++i) y[i] *= scale;
 }
 
+// One block of columns for a few targets: their sums stay in registers.
 template <int targets>
-SEMINAR_INLINE void column_dots_of(int64_t n, int64_t blocks, const real* x, const real* columns, real* y,
-                                   int64_t stride) {
-  for (int64_t b = 0; b < blocks; ++b) {
-    Vec sum[targets] = {};
-    for (int64_t j = 0; j < n; ++j) {
-      const Vec column = load(columns + (b * n + j) * lanes);
-      for (int t = 0; t < targets; ++t) sum[t] += x[t * n + j] * column;
-    }
-    for (int t = 0; t < targets; ++t) store(y + t * stride + b * lanes, sum[t]);
+SEMINAR_INLINE void block_dots(int64_t n, const real* x, const real* block, real* y, int64_t stride) {
+  Vec sum[targets] = {};
+  for (int64_t j = 0; j < n; ++j) {
+    const Vec column = load(block + j * lanes);
+    for (int t = 0; t < targets; ++t) sum[t] += x[t * n + j] * column;
   }
+  for (int t = 0; t < targets; ++t) store(y + t * stride, sum[t]);
 }
 
 void column_dots(int64_t n, int64_t blocks, int64_t targets, const real* x, const real* columns, real* y,
                  int64_t stride) {
-  static_assert(column_targets == 4);
-  if (targets == 1) column_dots_of<1>(n, blocks, x, columns, y, stride);
-  if (targets == 2) column_dots_of<2>(n, blocks, x, columns, y, stride);
-  if (targets == 3) column_dots_of<3>(n, blocks, x, columns, y, stride);
-  if (targets == 4) column_dots_of<4>(n, blocks, x, columns, y, stride);
+  for (int64_t b = 0; b < blocks; ++b, columns += n * lanes, y += lanes) {
+    int64_t t = 0;
+    for (; t + 4 <= targets; t += 4) block_dots<4>(n, x + t * n, columns, y + t * stride, stride);
+    if (targets - t == 3) block_dots<3>(n, x + t * n, columns, y + t * stride, stride);
+    if (targets - t == 2) block_dots<2>(n, x + t * n, columns, y + t * stride, stride);
+    if (targets - t == 1) block_dots<1>(n, x + t * n, columns, y + t * stride, stride);
+  }
+}
+
+void group_maxima(int64_t n, int64_t rows, const real* scores, real* y) {
+  for (int64_t i = 0; i < rows * lanes; ++i) y[i] = scores[i];
+  for (int64_t begin = rows * lanes; begin < n; begin += rows * lanes) {
+    const int64_t end = n - begin < rows * lanes ? n - begin : rows * lanes;
+    for (int64_t i = 0; i < end; ++i) {
+      const real v = scores[begin + i];
+      y[i] = v > y[i] || y[i] != y[i] ? v : y[i];
+    }
+  }
+}
+
+int64_t not_below(int64_t n, const real* scores, real bound, int32_t* indices) {
+  int64_t count = 0, i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec v = load(scores + i);
+    const IntVec below = v < bound;
+    Bits all = -1;
+    for (int l = 0; l < lanes; ++l) all &= below[l];
+    if (all != 0) continue;
+    for (int l = 0; l < lanes; ++l) {
+      indices[count] = static_cast<int32_t>(i + l);
+      count += below[l] == 0 ? 1 : 0;
+    }
+  }
+  for (; i < n; ++i) {
+    indices[count] = static_cast<int32_t>(i);
+    count += scores[i] < bound ? 0 : 1;
+  }
+  return count;
+}
+
+void code_sums(int64_t n, int64_t tables, int64_t size, const real* table, const uint16_t* codes, int64_t stride,
+               real* __restrict y) {
+  for (int64_t l = 0; l < n; ++l) y[l] = 0;
+  for (int64_t t = 0; t < tables; ++t) {
+    const real* __restrict row = table + t * size;
+    const uint16_t* __restrict code = codes + t * stride;
+    for (int64_t l = 0; l < n; ++l) y[l] += row[code[l]];
+  }
 }
 
 [[maybe_unused]] constexpr ScanKernels scan_table(const char* isa) {
-  return {isa, dot, sum, axpy, softmax, column_dots};
+  return {isa, dot, sum, axpy, softmax, column_dots, code_sums, group_maxima, not_below};
 }
 
 }  // namespace

@@ -3,25 +3,34 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/select.h"
+
 namespace seminar::inline SEMINAR_PRECISION {
 
 std::vector<int32_t> top_k(std::span<const real> scores, std::span<const real> mask, int64_t k) {
   check(k >= 1, "top_k: k must be at least 1: {}", k);
   check(mask.empty() || mask.size() == scores.size(), "top_k: {} scores, {} mask values", scores.size(), mask.size());
-  std::vector<int32_t> kept;
-  kept.reserve(scores.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!mask.empty() && mask[i] == 0) continue;
-    check(!std::isnan(scores[i]), "top_k: score {} is NaN", i);
-    kept.push_back(static_cast<int32_t>(i));
+  // What the mask leaves, in order. Most masks leave all, or all but an end.
+  std::vector<int32_t> places;
+  std::vector<real> left;
+  const auto masked = std::find(mask.begin(), mask.end(), real{0});
+  std::span<const real> all = scores;
+  if (masked != mask.end()) {
+    all = scores.first(static_cast<std::size_t>(masked - mask.begin()));
+    if (std::any_of(masked, mask.end(), [](real m) { return m != 0; })) {
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        if (mask[i] != 0) places.push_back(static_cast<int32_t>(i));
+      for (const int32_t i : places) left.push_back(scores[i]);
+      all = left;
+    }
   }
-  const auto better = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
-  if (static_cast<int64_t>(kept.size()) > k) {
-    std::nth_element(kept.begin(), kept.begin() + k, kept.end(), better);
-    kept.resize(static_cast<std::size_t>(k));
-  }
-  std::sort(kept.begin(), kept.end(), better);
-  return kept;
+  std::vector<Found> found(all.size());
+  const int64_t count = select_top(std::ssize(all), all.data(), 0, k, found.data());
+  for (std::size_t i = 0; i < scores.size() && count < 0; ++i)
+    check(!std::isnan(scores[i]) || (!mask.empty() && mask[i] == 0), "top_k: score {} is NaN", i);
+  std::vector<int32_t> best;
+  for (int64_t i = 0; i < count; ++i) best.push_back(places.empty() ? found[i].position : places[found[i].position]);
+  return best;
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -5,40 +5,13 @@
 #include <cstring>
 #include <thread>
 
-#include "apps/runtime_scorer.h"
-#include "seminar/export.h"
-#include "tests/runtime/random_model.h"
+#include "tests/exported_model.h"
 
 using namespace seminar;
 
 namespace {
 
-constexpr int64_t history = 12, k = 4;
-
-// A model of the tiny data, exported with codes, and both opened.
-struct Exported {
-  TinyData tiny;
-  TemporaryFolder folder;
-  std::unique_ptr<SeminarModel> model;
-  std::shared_ptr<const QuantizedChannels> codes;
-  std::string path;
-  ModelHandle runtime;
-
-  explicit Exported(const ModelSettings& settings = small_settings(), const std::string& dtype = "f32")
-      : model(random_model(settings, tiny.data, 3)), path(folder / "model.safetensors") {
-    QuantizeOptions options;
-    options.sub_quantizers = 4;
-    options.centroids = 8;
-    codes = std::make_shared<QuantizedChannels>(quantize_model(*model, tiny.data, options));
-    export_model(*model, tiny.data, codes.get(), {dtype, history, k}, path);
-    runtime = open_model(path);
-  }
-  seminar_user_options options() const {
-    seminar_user_options o;
-    check_runtime(seminar_user_defaults(runtime.get(), &o));
-    return o;
-  }
-};
+constexpr int64_t history = ExportedModel::history, k = ExportedModel::k;
 
 std::vector<seminar_pair> pairs_of(const std::vector<int>& numbers) {
   std::vector<seminar_pair> pairs;
@@ -131,7 +104,7 @@ TEST_SUITE("runtime") {
     int requests = 0;
     for (const Variant& v : variants) {
       CAPTURE(v.name);
-      const Exported e(v.settings);
+      const ExportedModel e(v.settings);
       Rng rng(7);
       for (const int by_codes : {0, 1}) {
         if (by_codes) e.model->set_retriever(pq_gsu_retriever(e.codes));
@@ -152,10 +125,10 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("bf16 and int8 files: smaller, with scores near those of f32") {
-    const Exported full;
+    const ExportedModel full;
     for (const auto& [dtype, bound] : {std::pair{"bf16", 0.1}, std::pair{"int8", 0.2}}) {
       CAPTURE(dtype);
-      const Exported e(small_settings(), dtype);
+      const ExportedModel e(small_settings(), dtype);
       const UserHandle user = make_user(e.runtime.get(), e.options());
       Rng rng(7);
       double most = 0, square = 0, error = 0;
@@ -174,7 +147,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("a history longer than what is kept: the newest count, in order") {
-    const Exported e;
+    const ExportedModel e;
     const UserHandle user = make_user(e.runtime.get(), e.options()), fresh = make_user(e.runtime.get(), e.options());
     Rng rng(9);
     std::vector<seminar_pair> all;
@@ -195,7 +168,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("attention sums to one over what was retrieved; without behaviours nothing is") {
-    const Exported e;
+    const ExportedModel e;
     const UserHandle user = make_user(e.runtime.get(), e.options());
     const std::vector<seminar_pair> candidates{{3, 0, nullptr}, {9, 1, nullptr}};
     for (int behaviours = 0; behaviours < 7; ++behaviours) {
@@ -215,7 +188,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("other channel weights are those of a model with another lambda") {
-    const Exported e;
+    const ExportedModel e;
     float own[3];
     REQUIRE(seminar_model_weights(e.runtime.get(), own) == SEMINAR_OK);
     CHECK(own[0] + own[1] + own[2] == doctest::Approx(1));
@@ -237,7 +210,7 @@ TEST_SUITE("runtime") {
     ModelSettings unit = small_settings();
     unit.norms = "unit";
     for (const ModelSettings& settings : {small_settings(), unit}) {
-      const Exported e(settings);
+      const ExportedModel e(settings);
       const Dataset& data = e.tiny.data;
       for (int32_t item = 1; item <= data.items(); ++item) {
         int32_t found = 0;
@@ -274,13 +247,13 @@ TEST_SUITE("runtime") {
     }
     ModelSettings bpe = small_settings();
     bpe.tokens = "bpe";
-    const Exported e(bpe);
+    const ExportedModel e(bpe);
     float vector[8];
     CHECK(seminar_query_encode(e.runtime.get(), "red", 3, vector) == SEMINAR_UNSUPPORTED);
   }
 
   TEST_CASE("nothing is allocated while behaviours come and candidates are ranked") {
-    const Exported e;
+    const ExportedModel e;
     struct Count {
       int64_t taken = 0, given = 0;
     } count;
@@ -313,7 +286,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("memory that runs out at any call is a status, and all of it comes back") {
-    const Exported e(small_settings("gate"), "int8");
+    const ExportedModel e(small_settings("gate"), "int8");
     for (int limit = 0, done = 0; done == 0; ++limit) {
       struct Budget {
         int left, held = 0;
@@ -343,7 +316,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("null pointers, wrong handles and numbers out of range are refused") {
-    const Exported e;
+    const ExportedModel e;
     seminar_model* model = e.runtime.get();
     const UserHandle handle = make_user(model, e.options());
     seminar_user* user = handle.get();
@@ -436,7 +409,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("20000 calls with arguments drawn at random: a status, never a crash") {
-    const Exported e;
+    const ExportedModel e;
     Rng rng(13);
     const UserHandle first = make_user(e.runtime.get(), e.options()), second = make_user(e.runtime.get(), e.options());
     std::vector<std::byte> blank(4096);
@@ -494,7 +467,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("files cut short or changed anywhere are refused or ranked with, never a crash") {
-    const Exported e;
+    const ExportedModel e;
     const std::vector<std::byte> whole = bytes_of(e.path);
     CHECK(survives(whole));
     uint64_t header = 0;
@@ -518,7 +491,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("vectors that are not numbers are found when they are used") {
-    const Exported e;
+    const ExportedModel e;
     std::vector<std::byte> bytes = bytes_of(e.path);
     const SafetensorsFile file(e.path);
     // The file is mapped elsewhere; its end is where the last tensor ends.
@@ -537,7 +510,7 @@ TEST_SUITE("runtime") {
   }
 
   TEST_CASE("threads share a model: everyone gets the same scores") {
-    const Exported e;
+    const ExportedModel e;
     const std::vector<seminar_pair> past{{1, 0, nullptr}, {2, 1, nullptr}, {3, 0, nullptr}},
         candidates{{4, 0, nullptr}, {5, 2, nullptr}};
     const UserHandle user = make_user(e.runtime.get(), e.options());

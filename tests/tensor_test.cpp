@@ -9,6 +9,7 @@
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/rows.h"
+#include "tensor/select.h"
 #include "tensor/topk.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -172,6 +173,73 @@ TEST_SUITE("tensor") {
     const std::vector<real> bad{1, static_cast<real>(std::nan(""))};
     CHECK_THROWS_WITH_AS(top_k(bad, {}, 1), "top_k: score 1 is NaN", Error);
     CHECK(top_k(bad, std::vector<real>{1, 0}, 1) == std::vector<int32_t>{0});
+  }
+
+  TEST_CASE("select_top: what sorting all gives, for any size, k, order, ties, infinities, and in a ring") {
+    Rng rng(5);
+    const auto check_against_sort = [&](const std::vector<real>& scores, int64_t first, int64_t k) {
+      const int64_t n = std::ssize(scores);
+      std::vector<Found> all, found(scores.size());
+      for (int64_t p = 0; p < n; ++p) all.push_back({scores[(first + p) % n], static_cast<int32_t>(p)});
+      std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.score > b.score; });
+      const int64_t count = select_top(n, scores.data(), first, k, found.data());
+      REQUIRE(count == std::min(n, k));
+      for (int64_t i = 0; i < count; ++i) {
+        REQUIRE(found[i].position == all[i].position);
+        REQUIRE(found[i].score == all[i].score);
+      }
+    };
+    for (const int64_t n : {1, 2, 15, 16, 17, 100, 1000, 3001, 10000})
+      for (const int64_t k : {1, 3, 32, 128, 999})
+        for (int kind = 0; kind < 6; ++kind) {
+          CAPTURE(n);
+          CAPTURE(k);
+          CAPTURE(kind);
+          std::vector<real> scores;
+          for (int64_t i = 0; i < n; ++i)
+            scores.push_back(kind == 0         ? static_cast<real>(rng.normal())
+                             : kind == 1       ? static_cast<real>(rng.below(4))  // many ties
+                             : kind == 2       ? static_cast<real>(i)
+                             : kind == 3       ? static_cast<real>(-i)
+                             : kind == 4       ? static_cast<real>(1)
+                             : rng.chance(0.1) ? static_cast<real>(rng.chance(0.5) ? infinity : -infinity)
+                                               : static_cast<real>(rng.uniform()) * 1e-30f);
+          check_against_sort(scores, kind % 2 == 0 ? 0 : rng.below(n), k);
+          scores[static_cast<std::size_t>(rng.below(n))] = static_cast<real>(std::nan(""));
+          std::vector<Found> found(scores.size());
+          REQUIRE(select_top(n, scores.data(), 0, k, found.data()) == -1);
+        }
+  }
+
+  TEST_CASE("scan kernels of every instruction set against their plain forms") {
+    Rng rng(6);
+    const int64_t n = 13, blocks = 3, tables = 4, size = 9, keys = blocks * kernel_lanes;
+    const Tensor columns = Tensor::normal({blocks, n, kernel_lanes}, rng, 1), x = Tensor::normal({7, n}, rng, 1),
+                 table = Tensor::normal({tables, size}, rng, 1);
+    std::vector<uint16_t> codes;
+    for (int64_t i = 0; i < tables * keys; ++i) codes.push_back(static_cast<uint16_t>(rng.below(size)));
+    for (const Kernels* kernels : available_kernels()) {
+      CAPTURE(kernels->isa);
+      for (int64_t targets = 1; targets <= 7; ++targets) {
+        std::vector<real> y(static_cast<std::size_t>(targets * keys));
+        kernels->column_dots(n, blocks, targets, x.data(), columns.data(), y.data(), keys);
+        for (int64_t t = 0; t < targets; ++t)
+          for (int64_t l = 0; l < keys; ++l) {
+            double sum = 0;
+            for (int64_t j = 0; j < n; ++j)
+              sum += static_cast<double>(x.data()[t * n + j]) *
+                     columns.data()[(l / kernel_lanes * n + j) * kernel_lanes + l % kernel_lanes];
+            REQUIRE(y[t * keys + l] == doctest::Approx(sum).epsilon(1e-5));
+          }
+      }
+      std::vector<real> y(static_cast<std::size_t>(keys));
+      kernels->code_sums(keys, tables, size, table.data(), codes.data(), keys, y.data());
+      for (int64_t l = 0; l < keys; ++l) {
+        double sum = 0;
+        for (int64_t t = 0; t < tables; ++t) sum += table.data()[t * size + codes[t * keys + l]];
+        REQUIRE(y[l] == doctest::Approx(sum).epsilon(1e-5));
+      }
+    }
   }
 
   TEST_CASE("group_by_id: small and large ids give the same kind of answer") {

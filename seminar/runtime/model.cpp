@@ -244,9 +244,9 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
     const Entry* books = at.tensor("pq.codebooks", {Dtype::f32}, {channels, Locator::any, Locator::any, Locator::any});
     if (!books) return at.status;
     sub_quantizers = static_cast<int>(books->shape[1]);
-    centroids = static_cast<int>(std::min<int64_t>(books->shape[2], 65537));
+    centroids = static_cast<int>(std::min<int64_t>(books->shape[3], 65537));
     if (outside("sub-quantizers", books->shape[1], 1, width) || outside("centroids", centroids, 1, 65536) ||
-        outside("width of all sub-quantizers", books->shape[1] * books->shape[3], width, width))
+        outside("width of all sub-quantizers", books->shape[1] * books->shape[2], width, width))
       return at.status;
     query_codes = at.array<uint16_t>("pq.query", Dtype::u16, {queries.rows, sub_quantizers});
     for (int m = 1; m < channels; ++m)
@@ -280,7 +280,7 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
       gate_bias = at.matrix("gate.bias", {channels});
     }
     if (coded) {
-      codebooks = at.matrix("pq.codebooks", {channels, sub_quantizers, centroids, width / sub_quantizers});
+      codebooks = at.matrix("pq.codebooks", {channels, sub_quantizers, width / sub_quantizers, centroids});
       code_ask = at.matrix("pq.ask", {width, width});
       code_key = at.matrix("pq.key", {width, width});
     }
@@ -330,9 +330,8 @@ seminar_status Model::pair_codes(int32_t item, int32_t query, const float* query
       float least = INFINITY;
       for (int64_t c = 0; c < centroids; ++c) {
         float distance = 0;
-        const float* centroid = codebooks + (b * centroids + c) * part;
         for (int64_t j = 0; j < part; ++j) {
-          const float difference = scratch[b * part + j] - centroid[j];
+          const float difference = scratch[b * part + j] - codebooks[(b * part + j) * centroids + c];
           distance += difference * difference;
         }
         if (distance < least) {

@@ -81,7 +81,7 @@ struct Model {
   const float* esu_value = nullptr;                         ///< [d, H d]: what the heads found times W_h^V W^O
   const float* age = nullptr;                               ///< [ages, d]
   const float *head_in = nullptr, *head_bias = nullptr, *head_out = nullptr;   ///< [hidden, 5 d], [hidden], [hidden]
-  const float *codebooks = nullptr, *code_ask = nullptr, *code_key = nullptr;  ///< [C, S, |C|, d / S]; [d, d] twice
+  const float *codebooks = nullptr, *code_ask = nullptr, *code_key = nullptr;  ///< [C, S, d / S, |C|]; [d, d] twice
   const uint16_t *query_codes = nullptr, *item_codes[max_channels] = {};       ///< [Q, S], per item channel [I + 1, S]
   Texts item_names, titles, query_texts, words;
   Table word_vectors;                                         ///< [W, d], before the bias

@@ -7,10 +7,9 @@
 namespace seminar::runtime {
 namespace {
 
-constexpr int64_t lanes = f32::kernel_lanes, at_once = f32::column_targets;
-
-// Behaviours that select() collects before it drops all but the best k.
-int64_t collected(int64_t k) { return std::max<int64_t>(2 * k, k + 256); }
+constexpr int64_t lanes = f32::kernel_lanes;
+// Candidates that are scored in one pass over the history.
+constexpr int64_t at_once = 8;
 
 // Cuts one block of memory into arrays; measures while it has none.
 class Cutter {
@@ -62,14 +61,15 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(targets_, at_once * d);
     part(asked_, at_once * std::max(d, h * d));
     part(scores_, at_once * padded_);
-    part(found_, collected(k_));
+    part(found_, capacity_);
     part(keys_, k_ * d);
     part(probabilities_, h * k_);
     part(pooled_, h * d);
     part(head_in_, 5 * d);
     part(hidden_, model.hidden);
-    part(gamma_, by_codes_ ? capacity_ * c : c);
-    part(codes_, by_codes_ ? capacity_ * c * model.sub_quantizers : 0);
+    part(gamma_, by_codes_ ? c * padded_ : 0);
+    part(codes_, by_codes_ ? c * model.sub_quantizers * padded_ : 0);
+    part(pair_codes_, by_codes_ ? c * model.sub_quantizers : 0);
     part(table_, by_codes_ ? c * model.sub_quantizers * model.centroids : 0);
     return part.used();
   };
@@ -116,12 +116,13 @@ seminar_status User::append(const seminar_pair& pair) {
   if (const seminar_status status = check(pair); status != SEMINAR_OK) return status;
   const int64_t d = model_->width, c = model_->channels, at = length_ < capacity_ ? place(length_) : first_;
   if (by_codes_) {
-    uint16_t* codes = codes_ + at * c * model_->sub_quantizers;
-    const seminar_status status = model_->pair_codes(pair.item, pair.query, pair.query_vector, scratch_, codes);
+    const seminar_status status = model_->pair_codes(pair.item, pair.query, pair.query_vector, scratch_, pair_codes_);
     if (status != SEMINAR_OK) return status;
+    for (int64_t i = 0; i < c * model_->sub_quantizers; ++i) codes_[i * padded_ + at] = pair_codes_[i];
   }
-  float* row = rows_ + at * d;
-  fuse(pair, row, by_codes_ ? gamma_ + at * c : gamma_);
+  float *row = rows_ + at * d, gamma[max_channels];
+  fuse(pair, row, gamma);
+  for (int64_t m = 0; m < c && by_codes_; ++m) gamma_[m * padded_ + at] = gamma[m];
   float* column = columns_ + at / lanes * lanes * d + at % lanes;
   for (int64_t j = 0; j < d; ++j) column[j * lanes] = row[j];
   if (length_ < capacity_)
@@ -141,7 +142,7 @@ void User::update_mean() {
 }
 
 void User::scan_exactly(int64_t targets) {
-  const int64_t blocks = ((length_ < capacity_ ? length_ : capacity_) + lanes - 1) / lanes;
+  const int64_t blocks = (length_ + lanes - 1) / lanes;
   model_->kernels->column_dots(model_->width, blocks, targets, asked_, columns_, scores_, padded_);
 }
 
@@ -149,49 +150,22 @@ void User::scan_codes(int64_t target) {
   const Model& m = *model_;
   const int64_t c = m.channels, s = m.sub_quantizers, n = m.centroids, part = m.width / s;
   const float* asked = asked_ + target * m.width;
+  std::fill_n(table_, c * s * n, 0.0f);
   for (int64_t row = 0; row < c * s; ++row)
-    for (int64_t v = 0; v < n; ++v)
-      table_[row * n + v] = m.kernels->dot(part, asked + row % s * part, m.codebooks + (row * n + v) * part);
-  float* scores = scores_ + target * padded_;
-  for (int64_t l = 0; l < std::min(length_, capacity_); ++l) {
-    const uint16_t* codes = codes_ + l * c * s;
-    float score = 0;
+    for (int64_t i = 0; i < part; ++i)
+      m.kernels->axpy(n, asked[row % s * part + i], m.codebooks + (row * part + i) * n, table_ + row * n);
+  constexpr int64_t at_a_time = 512;  // sums that stay in the first cache
+  float sums[at_a_time];
+  for (int64_t begin = 0; begin < length_; begin += at_a_time) {
+    const int64_t count = std::min(at_a_time, length_ - begin);
+    float* scores = scores_ + target * padded_ + begin;
+    std::fill_n(scores, count, 0.0f);
     for (int64_t j = 0; j < c; ++j) {
-      float sum = 0;
-      for (int64_t b = 0; b < s; ++b) sum += table_[(j * s + b) * n + codes[j * s + b]];
-      score += gamma_[l * c + j] * sum;
-    }
-    scores[l] = score;
-  }
-}
-
-int64_t User::keep_best(int64_t count) {
-  const auto better = [](const Found& a, const Found& b) {
-    return a.score != b.score ? a.score > b.score : a.position < b.position;
-  };
-  const int64_t kept = std::min(count, k_);
-  if (count > kept) std::nth_element(found_, found_ + kept, found_ + count, better);
-  std::sort(found_, found_ + kept, better);
-  return kept;
-}
-
-int64_t User::select(const float* scores) {
-  const int64_t most = collected(k_);
-  int64_t count = 0;
-  float threshold = -INFINITY;
-  bool full = false;  // from then on only what is better than the k-th counts: an equal one is newer
-  for (int64_t position = 0, at = first_; position < length_; ++position, at = at + 1 == capacity_ ? 0 : at + 1) {
-    const float score = scores[at];
-    if (full && score <= threshold) continue;
-    if (std::isnan(score)) return -1;
-    found_[count++] = {score, static_cast<int32_t>(position)};
-    if (count == most) {
-      count = keep_best(count);
-      threshold = found_[count - 1].score;
-      full = true;
+      const float* gamma = gamma_ + j * padded_ + begin;
+      m.kernels->code_sums(count, s, n, table_ + j * s * n, codes_ + j * s * padded_ + begin, padded_, sums);
+      for (int64_t l = 0; l < count; ++l) scores[l] += gamma[l] * sums[l];
     }
   }
-  return keep_best(count);
 }
 
 float User::attend(int64_t target, int64_t found, float* attention) {
@@ -249,7 +223,7 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
       scan_exactly(targets);
     for (int64_t t = 0; t < targets; ++t) {
       const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(k_);
-      const int64_t found = select(scores_ + t * padded_);
+      const int64_t found = f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
       if (found < 0) return failed(SEMINAR_BAD_FILE, "the model holds vectors that are not numbers");
       float* attention =
           reasons.attention ? reasons.attention + candidate * k * static_cast<std::size_t>(m.heads) : nullptr;

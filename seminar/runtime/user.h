@@ -7,6 +7,7 @@
 #pragma once
 
 #include "seminar/runtime/model.h"
+#include "tensor/select.h"
 
 namespace seminar::runtime {
 
@@ -23,19 +24,12 @@ class User {
   seminar_status rank(const seminar_pair* candidates, std::size_t n, float* scores, const seminar_reasons& reasons);
 
  private:
-  struct Found {
-    float score;
-    int32_t position;  // 0: the oldest
-  };
   seminar_status check(const seminar_pair& pair) const;
   void fuse(const seminar_pair& pair, float* x, float* gamma);
   void update_mean();
   // Scores of all behaviours, by place in the ring, for `targets` fused targets.
   void scan_exactly(int64_t targets);
   void scan_codes(int64_t target);
-  // The k best behaviours of a target, best first; -1 if a score is not a number.
-  int64_t select(const float* scores);
-  int64_t keep_best(int64_t count);
   float attend(int64_t target, int64_t found, float* attention);
   int64_t place(int64_t position) const { return (first_ + position) % capacity_; }
 
@@ -43,13 +37,14 @@ class User {
   void* owned_ = nullptr;
   int64_t capacity_ = 0, padded_ = 0, k_ = 0, first_ = 0, length_ = 0;
   bool by_codes_ = false, mean_is_old_ = true;
-  const float* weights_ = nullptr;  // of channels; null: the gate
-  float *own_weights_, *rows_, *columns_, *gamma_, *mean_;
-  uint16_t* codes_;
+  const float* weights_ = nullptr;                 // of channels; null: the gate
+  float *own_weights_, *rows_, *columns_, *mean_;  // [C], [places, d], [places / 16, d, 16], [d]
+  float* gamma_;                                   // [C, places], for codes
+  uint16_t *codes_, *pair_codes_;                  // [C S, places], [C S]
   // Working memory of one call.
   float *channels_, *targets_, *asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_, *hidden_;
   float* scratch_;
-  Found* found_;
+  f32::Found* found_;
 };
 
 }  // namespace seminar::runtime

@@ -155,7 +155,9 @@ TEST_SUITE("documents") {
     for (const std::string& path : repository_files())
       if (path.starts_with("tests/") && path.ends_with("_test.cpp"))
         for (const std::string& name : test_cases(path)) names.push_back(name);
-    const std::string programs = repository_file("tests/CMakeLists.txt") + repository_file("tests/fuzz/CMakeLists.txt");
+    std::string programs;
+    for (const char* folder : {"tests", "tests/fuzz", "tests/runtime"})
+      programs += repository_file(fmt::format("{}/CMakeLists.txt", folder));
     for (const std::string& document : documents())
       for (const std::string& test : references(repository_file(document)).tests) {
         INFO(document << ": " << test);

@@ -7,10 +7,12 @@
 #include <filesystem>
 
 #include "apps/cli.h"
+#include "apps/ranking.h"
 #include "seminar/clip/clip_file.h"
 #include "seminar/data/features.h"
 #include "seminar/data/image.h"
 #include "seminar/data/import.h"
+#include "seminar/export.h"
 #include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
 #include "seminar/trainer.h"
@@ -235,6 +237,25 @@ void use_checkpoint(const std::string& path) {
   load_checkpoint(path, adam, *model, w.tiny.data, w.run);
 }
 
+// Ranks with an exported model, exactly and by codes.
+void use_exported(const std::string& path) {
+  const ModelHandle model = open_model(path);
+  Ranking ranking(model.get(), 0, {});
+  for (const char* request : {R"({"history":["101","103"],"candidates":["102"],"query":"red","explain":true})",
+                              R"({"history":["101","103"],"candidates":["102"],"codes":true})"})
+    lenient([&] { ranking.answer(request); });
+}
+
+// Requests of strangers to a whole model.
+FuzzTarget ranking(const std::string& exported) {
+  const auto model = std::make_shared<ModelHandle>(open_model(exported));
+  const auto ranking = std::make_shared<Ranking>(model->get(), 0, RankingLimits{100, 100});
+  return {"ranking",
+          {R"({"id":7,"history":["101",{"item":"103","query":"red"}],"candidates":["102","105"],"query":"blue old",)"
+           R"("k":3,"codes":true,"weights":[0.5,0.25,1e-1],"explain":true})"},
+          [model, ranking](const std::string& input) { ranking->answer(input); }};
+}
+
 std::vector<FuzzTarget> make_targets() {
   Workshop& w = workshop();
   const auto seeds_of = [&](const char* name, auto write) {
@@ -261,7 +282,15 @@ std::vector<FuzzTarget> make_targets() {
     options.checkpoint = path;
     train(*make_model("mean_pool", small_settings(), w.tiny.data, Rng(1)), w.tiny.data, w.run, options);
   };
+  const auto exported = [&](const std::string& path) {
+    codes(w.folder / "codes");
+    const QuantizedChannels channels = load_quantized(w.folder / "codes", w.seminar(), w.tiny.data);
+    export_model(w.seminar(), w.tiny.data, &channels, {"int8", 12, 4}, path);
+  };
+  std::vector<std::string> exported_seeds = seeds_of("whole.safetensors", exported);
   return {{"picture", pictures, read_picture},
+          by_header("exported", std::move(exported_seeds), use_exported),
+          ranking(w.folder / "whole.safetensors"),
           by_header("safetensors", {read_file(clip_folder + "expected.safetensors")}, read_safetensors),
           data_folder(),
           csv(),

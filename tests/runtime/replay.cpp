@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <iterator>
 
 #include "tests/runtime/fixture.h"
 
@@ -45,6 +47,47 @@ double replay(const seminar_model* model, const RankRequest& r) {
   return fine ? worst : -1;
 }
 
+// How many of these mistakes were not refused.
+int accepted_mistakes(seminar_model* model) {
+  seminar_user* user = nullptr;
+  seminar_model* other = nullptr;
+  float score = 0;
+  const seminar_pair good{1, 0, nullptr}, no_item{0, 0, nullptr}, no_query{1, -1, nullptr};
+  const seminar_user_options no_history{0, 1, 0, nullptr}, k_too_large{5, 6, 0, nullptr};
+  if (!ok(seminar_user_create(model, nullptr, &user))) return 1;
+  const seminar_status mistakes[] = {
+      seminar_model_open(nullptr, nullptr, &other),
+      seminar_model_open("no such file", nullptr, &other),
+      seminar_user_create(nullptr, nullptr, &user),
+      seminar_user_create(reinterpret_cast<seminar_model*>(user), nullptr, &user),
+      seminar_user_create(model, &no_history, &user),
+      seminar_user_create(model, &k_too_large, &user),
+      seminar_user_append(user, nullptr),
+      seminar_user_append(user, &no_item),
+      seminar_user_append(reinterpret_cast<seminar_user*>(model), &good),
+      seminar_rank(user, &no_query, 1, &score, nullptr),
+      seminar_rank(user, &good, 1, nullptr, nullptr),
+      seminar_item_find(model, "no such item", 12, nullptr),
+  };
+  seminar_user_destroy(user);
+  return static_cast<int>(std::count(std::begin(mistakes), std::end(mistakes), SEMINAR_OK));
+}
+
+// How many beginnings of the file were opened as if they were whole.
+int accepted_parts(const char* path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), {});
+  std::vector<double> aligned(bytes.size() / sizeof(double) + 1);
+  std::memcpy(aligned.data(), bytes.data(), bytes.size());
+  int opened = 0;
+  for (std::size_t cut = 1; cut < bytes.size(); cut += 37) {
+    seminar_model* model = nullptr;
+    opened += seminar_model_open_memory(aligned.data(), cut, nullptr, &model) == SEMINAR_OK;
+    seminar_model_close(model);
+  }
+  return opened;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,6 +102,7 @@ int main(int argc, char** argv) {
     wrong += !(difference >= 0 && difference <= 1e-5);
     worst = std::max(worst, difference);
   }
+  wrong += accepted_mistakes(model) + accepted_parts(argv[1]);
   seminar_model_close(model);
   std::printf("%zu requests, largest difference of a score %.1e, %d wrong\n", requests.size(), worst, wrong);
   return requests.empty() || wrong > 0 ? 1 : 0;

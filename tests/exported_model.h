@@ -1,0 +1,36 @@
+// A random model of the tiny data, exported with codes, and both as files and open.
+#pragma once
+
+#include "apps/runtime_scorer.h"
+#include "seminar/export.h"
+#include "tests/runtime/random_model.h"
+
+namespace seminar {
+
+struct ExportedModel {
+  static constexpr int64_t history = 12, k = 4;
+  TinyData tiny;
+  TemporaryFolder folder;
+  std::unique_ptr<SeminarModel> model;
+  std::shared_ptr<const QuantizedChannels> codes;
+  std::string path;
+  ModelHandle runtime;
+
+  explicit ExportedModel(const ModelSettings& settings = small_settings(), const std::string& dtype = "f32")
+      : model(random_model(settings, tiny.data, 3)), path(folder / "model.safetensors") {
+    QuantizeOptions options;
+    options.sub_quantizers = 4;
+    options.centroids = 8;
+    codes = std::make_shared<QuantizedChannels>(quantize_model(*model, tiny.data, options));
+    export_model(*model, tiny.data, codes.get(), {dtype, history, k}, path);
+    runtime = open_model(path);
+  }
+  /// What a user gets who does not ask for anything else.
+  seminar_user_options options() const {
+    seminar_user_options o;
+    check_runtime(seminar_user_defaults(runtime.get(), &o));
+    return o;
+  }
+};
+
+}  // namespace seminar
