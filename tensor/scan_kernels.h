@@ -11,6 +11,9 @@ namespace seminar::inline SEMINAR_PRECISION {
 /// Numbers that stand side by side in a column block.
 inline constexpr int64_t kernel_lanes = 64 / static_cast<int64_t>(sizeof(real));
 
+/// Vectors in a block of byte_dots.
+inline constexpr int64_t byte_lanes = 16;
+
 struct ScanKernels {
   const char* isa;
   /// Σ a b
@@ -28,6 +31,9 @@ struct ScanKernels {
   /// y[l] = Σ_t table[t * size + codes[t * stride + l]] for l < n: look-ups in `tables` tables of `size` numbers.
   void (*code_sums)(int64_t n, int64_t tables, int64_t size, const real* table, const uint16_t* codes, int64_t stride,
                     real* y);
+  /// y[16 b + i] = Σ_j x[j] k_i[j] of 8-bit vectors k_i against one of 16 bits, in whole numbers, so the same on every
+  /// machine. Block b holds byte_lanes vectors, two numbers of each together: [blocks, n / 2, byte_lanes, 2], n even.
+  void (*byte_dots)(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns, int32_t* y);
   /// y[i] = the largest of the scores i, i + groups, i + 2 groups, ..: groups = rows * kernel_lanes, n ≥ groups. NaN
   /// takes no part where there are numbers.
   void (*group_maxima)(int64_t n, int64_t rows, const real* scores, real* y);

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "tensor/scan_kernels.h"
 
@@ -170,6 +173,49 @@ void column_dots(int64_t n, int64_t blocks, int64_t targets, const real* x, cons
   }
 }
 
+// The reference; the compiler's own vectors of it are a third as fast as the instruction that is made for it.
+[[maybe_unused]] void byte_dots_plain(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns, int32_t* y) {
+  for (int64_t b = 0; b < blocks; ++b, columns += n * byte_lanes, y += byte_lanes)
+    for (int64_t i = 0; i < byte_lanes; ++i) {
+      int32_t sum = 0;
+      for (int64_t j = 0; j < n; ++j) sum += x[j] * columns[(j / 2 * byte_lanes + i) * 2 + j % 2];
+      y[i] = sum;
+    }
+}
+
+#if defined(__AVX512BW__)
+void byte_dots(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns, int32_t* y) {
+  for (int64_t b = 0; b < blocks; ++b, columns += n * byte_lanes, y += byte_lanes) {
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t j = 0; j < n; j += 2) {
+      int32_t pair;
+      memcpy(&pair, x + j, sizeof pair);
+      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns + j * byte_lanes));
+      sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_cvtepi8_epi16(bytes), _mm512_set1_epi32(pair)));
+    }
+    _mm512_storeu_si512(y, sum);
+  }
+}
+#elif defined(__AVX2__)
+void byte_dots(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns, int32_t* y) {
+  for (int64_t b = 0; b < blocks; ++b, columns += n * byte_lanes, y += byte_lanes) {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (int64_t j = 0; j < n; j += 2) {
+      int32_t pair;
+      memcpy(&pair, x + j, sizeof pair);
+      const __m256i both = _mm256_set1_epi32(pair);
+      const __m128i* bytes = reinterpret_cast<const __m128i*>(columns + j * byte_lanes);
+      low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(bytes)), both));
+      high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(bytes + 1)), both));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + 8), high);
+  }
+}
+#else
+constexpr auto byte_dots = byte_dots_plain;
+#endif
+
 void group_maxima(int64_t n, int64_t rows, const real* scores, real* y) {
   for (int64_t i = 0; i < rows * lanes; ++i) y[i] = scores[i];
   for (int64_t begin = rows * lanes; begin < n; begin += rows * lanes) {
@@ -212,7 +258,7 @@ void code_sums(int64_t n, int64_t tables, int64_t size, const real* table, const
 }
 
 [[maybe_unused]] constexpr ScanKernels scan_table(const char* isa) {
-  return {isa, dot, sum, axpy, softmax, column_dots, code_sums, group_maxima, not_below};
+  return {isa, dot, sum, axpy, softmax, column_dots, code_sums, byte_dots, group_maxima, not_below};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "pq/byte_scan.h"
 #include "seminar/retrieval/simhash.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
@@ -146,39 +147,15 @@ struct LshIndex : ScoredIndex {
   SimHash hash;
 };
 
-// Numbers of one key in [-top, top], and the scale that makes them.
 struct ScalarIndex : ScoredIndex {
-  ScalarIndex(const KeySet& keys, int bits, double candidates) : ScoredIndex(keys, candidates) {
-    const int64_t length = keys_.size(0), d = keys_.size(1);
-    const real top = static_cast<real>((1 << (bits - 1)) - 1);
-    values.resize(static_cast<std::size_t>(length * d));
-    for (int64_t l = 0; l < length; ++l) {
-      const real* row = keys_.data() + l * d;
-      real largest = 0;
-      for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(row[i]));
-      scale.push_back(largest / top);
-      for (int64_t i = 0; i < d; ++i)
-        values[l * d + i] = largest == 0 ? int8_t{0} : static_cast<int8_t>(std::lround(row[i] / largest * top));
-    }
-  }
-  // The target in 8 bits as well: sums of whole numbers, the same on every machine.
+  ScalarIndex(const KeySet& keys, int bits, double candidates) : ScoredIndex(keys, candidates), bytes(keys_, bits) {}
   std::vector<real> scores(const RetrievalTarget&, const Tensor& fused) const override {
-    const int64_t length = keys_.size(0), d = keys_.size(1);
-    real largest = 0;
-    for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(fused.data()[i]));
-    std::vector<int16_t> own(static_cast<std::size_t>(d), 0);
-    for (int64_t i = 0; i < d && largest > 0; ++i)
-      own[i] = static_cast<int16_t>(std::lround(fused.data()[i] / largest * 127));
-    std::vector<real> out(static_cast<std::size_t>(length));
-    for (int64_t l = 0; l < length; ++l) {
-      int32_t sum = 0;
-      for (int64_t i = 0; i < d; ++i) sum += own[i] * values[l * d + i];
-      out[l] = static_cast<real>(sum) * scale[l];
-    }
-    return out;
+    std::vector<real> all(static_cast<std::size_t>(bytes.scores_size()));
+    bytes.scores(fused.data(), all.data());
+    all.resize(static_cast<std::size_t>(bytes.length()));
+    return all;
   }
-  std::vector<int8_t> values;
-  std::vector<real> scale;
+  ByteKeys bytes;
 };
 
 // The k nearest of a channel's vectors; `distance`: by squared distance, else by inner product.

@@ -1,0 +1,27 @@
+// Keys in 8 bits a number with one scale a key, scored in whole numbers: the same top K on every machine. The best of
+// them are to be scored again with the keys themselves.
+#pragma once
+
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+
+class ByteKeys {
+ public:
+  /// Codes keys [L, d], d ≤ 1024, with whole numbers up to 2^(bits - 1) - 1, bits ≤ 8: 16 keys a block, two numbers of
+  /// each together (scan_kernels.h, byte_dots). Throws Error for numbers that are not finite.
+  explicit ByteKeys(const Tensor& keys, int bits = 8);
+  int64_t length() const { return length_; }
+  /// target·key of every key, approximately; `scores` has room for scores_size() numbers, of which length() count.
+  void scores(const real* target, real* scores) const;
+  int64_t scores_size() const { return std::ssize(scales_); }
+
+ private:
+  int64_t length_, dim_, width_;  // the width is even
+  std::vector<int8_t> codes_;     // [blocks, width / 2, 16, 2]
+  std::vector<real> scales_;      // [blocks * 16]
+};
+
+}  // namespace seminar::inline SEMINAR_PRECISION
