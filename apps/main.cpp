@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   add_serve_command(app);
 #endif
   add_study_command(app);
+  add_bench_command(app);
   add_demo_command(app);
   add_scaling_command(app);
   refuse_ranks(app);
