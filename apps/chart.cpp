@@ -19,13 +19,16 @@ std::string marker(std::size_t line, double x, double y, const ChartColours& col
       x, y, colours.lines[line % colours.lines.size()], y + 3, static_cast<char>('a' + line % 26), colours.paper);
 }
 
+// In a page the chart does not get so small that its figures cannot be read.
 std::string svg_head(double width, double height, const std::string& title, const ChartColours& colours) {
+  constexpr double smallest = 0.84;
   return fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" style=\"min-width:{6:.0f}px\" "
+      "font-family=\"sans-serif\" "
       "fill=\"{4}\" "
       "role=\"img\" aria-label=\"{3}\">\n<rect width=\"100%\" height=\"100%\" fill=\"{5}\"/>\n"
       "<text x=\"{2:.0f}\" y=\"28\" font-size=\"16\">{3}</text>\n",
-      width, height, left_margin, xml_escaped(title), colours.ink, colours.paper);
+      width, height, left_margin, xml_escaped(title), colours.ink, colours.paper, smallest * width);
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_clip_commands(app);
   add_eval_command(app);
   add_compare_command(app);
+  add_explore_command(app);
   add_export_command(app);
   add_inspect_command(app);
   add_quantize_command(app);
@@ -64,6 +65,7 @@ int run(int argc, char** argv) {
   add_serve_command(app);
 #endif
   add_study_command(app);
+  add_bench_command(app);
   add_demo_command(app);
   add_scaling_command(app);
   refuse_ranks(app);

@@ -4,34 +4,10 @@
 
 #include <algorithm>
 
+#include "apps/page_texts.h"
+
 namespace seminar {
 namespace {
-
-// Text and lines have a contrast of at least 4.5 against the paper in both schemes.
-constexpr const char* style = R"(
-:root { color-scheme: light dark; --paper: #fff; --ink: #222; --grid: #ddd; --soft: #f3f3f0; --link: #14568a;
-  --c0: #1b6ca8; --c1: #b5452c; --c2: #2a742e; --c3: #7b4fa3; --c4: #806000; --c5: #00737d; --c6: #ad1457; --c7: #5d4037; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #e6e6e3; --grid: #3a3d41; --soft: #202327; --link: #8cc4f0;
-  --c0: #6fb3e8; --c1: #f0947d; --c2: #7cc680; --c3: #c4a1e6; --c4: #d9b44a; --c5: #5cc7d0; --c6: #f284b2; --c7: #c9a99d; } }
-@media print { :root { color-scheme: light; } details > * { display: revert; } nav { display: none; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 62rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-top: 1px solid var(--grid); padding-top: 1rem; }
-a { color: var(--link); } a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 3px solid var(--c1); }
-nav ul { padding-left: 1.2rem; }
-.wide { overflow-x: auto; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { flex: 1 1 20rem; max-width: 40rem; min-width: 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .3rem 0; font-weight: 600; }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; }
-tr:nth-child(even) td { background: var(--soft); }
-.bars { width: 100%; } .bars th { white-space: nowrap; } .bars td:last-child { width: 100%; min-width: 8rem; }
-.bar { display: block; height: .55rem; margin: .15rem 0; background: var(--c0); }
-.bar.b { background: none; border: 2px solid var(--c1); }
-summary { cursor: pointer; padding: .4rem 0; }
-)";
 
 // Figures, as against words: they stand at the right.
 bool is_number(const std::string& cell) {
@@ -55,7 +31,7 @@ void ReportPage::section(const std::string& heading) {
 void ReportPage::paragraph(const std::string& text) { body_ += fmt::format("<p>{}</p>\n", xml_escaped(text)); }
 
 void ReportPage::charts(const std::vector<std::string>& svgs) {
-  body_ += "<div class=\"charts\">\n";
+  body_ += "<div class=\"wide charts\" tabindex=\"0\" role=\"region\" aria-label=\"Charts\">\n";
   for (const std::string& svg : svgs) body_ += svg;
   body_ += "</div>\n";
 }
@@ -117,7 +93,7 @@ std::string ReportPage::html() const {
       "<style>{1}</style></head>\n<body>\n<h1>{0}</h1>\n<nav "
       "aria-label=\"Contents\"><ul>\n{2}</ul></nav>\n<main>\n{3}</main>\n"
       "</body></html>\n",
-      xml_escaped(title_), style, contents_, body_);
+      xml_escaped(title_), page_css, contents_, body_);
 }
 
 }  // namespace seminar

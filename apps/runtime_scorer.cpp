@@ -17,6 +17,14 @@ ModelHandle open_model(const std::string& path) {
   return ModelHandle(model);
 }
 
+ModelHandle open_model(const std::string& path, const Dataset& data) {
+  ModelHandle model = open_model(path);
+  const SafetensorsFile file(path);
+  check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path,
+        file.meta("data"), data.fingerprint());
+  return model;
+}
+
 UserHandle make_user(const seminar_model* model, const seminar_user_options& options) {
   seminar_user* user = nullptr;
   check_runtime(seminar_user_create(model, &options, &user));
@@ -29,10 +37,7 @@ bool is_exported(const std::string& path) {
 }
 
 RuntimeScorer::RuntimeScorer(const std::string& path, const Dataset& data, const RunSettings& run)
-    : model_(open_model(path)), data_(data) {
-  const SafetensorsFile file(path);
-  check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path,
-        file.meta("data"), data.fingerprint());
+    : model_(open_model(path, data)), data_(data) {
   check(run.gsu == "exact" || run.gsu == "pq", "--gsu: an exported model has exact and pq: '{}'", run.gsu);
   options_ = {static_cast<int32_t>(run.history), static_cast<int32_t>(std::min(run.k, run.history)), run.gsu == "pq",
               nullptr};

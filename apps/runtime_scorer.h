@@ -21,6 +21,8 @@ using ModelHandle = std::unique_ptr<seminar_model, CloseModel>;
 using UserHandle = std::unique_ptr<seminar_user, DestroyUser>;
 
 ModelHandle open_model(const std::string& path);
+/// The same for a model that must have been made for this data set.
+ModelHandle open_model(const std::string& path, const Dataset& data);
 /// A user with these options; throws Error for wrong ones.
 UserHandle make_user(const seminar_model* model, const seminar_user_options& options);
 /// Whether `path` is a file of `seminar export`.

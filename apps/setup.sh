@@ -9,7 +9,7 @@ packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3
 if [ "${1:-}" = tests ]; then
   packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin
     g++-aarch64-linux-gnu qemu-user-static clang-14 lld-14 wasi-libc libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
-    libclang-rt-14-dev-wasm32)
+    libclang-rt-14-dev-wasm32 chromium)
   command -v node >/dev/null || packages+=(nodejs)
 fi
 install "${packages[@]}"

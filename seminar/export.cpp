@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "seminar/attention_profile.h"
 #include "tensor/gemm.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -26,6 +28,7 @@ class Exporter {
     ModelSettings settings = model_.settings();
     file_.meta("settings", settings_json(settings));
     file_.meta("dtype", options_.dtype);
+    file_.meta("channels", nlohmann::json(channel_names(model_)).dump());
     file_.meta("data", data_.fingerprint());
     file_.meta("model", parameter_fingerprint(model_.params()));
     const std::vector<int64_t> numbers{options_.history, options_.k, settings.text_length};
