@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "apps/ranking.h"
+#include "tensor/pool.h"
 #include "tests/exported_model.h"
 #include "tests/http_client.h"
 #include "tests/program.h"
@@ -301,7 +302,8 @@ TEST_SUITE("serve") {
                   << 1e6 * all[all.size() * 99 / 100] << " us; memory " << before / 1e6 << " MB before, " << after / 1e6
                   << " MB after");
     CHECK(right == total);
-    CHECK(after - before < 4e6);
+    // AddressSanitizer holds what is freed, and looks for leaks itself.
+    if (pool::caching()) CHECK(after - before < 4e6);
     CHECK(server.stop() == 0);
   }
 }
