@@ -167,6 +167,7 @@ class Exporter {
     const std::vector<ProductQuantizer>& channels = codes.quantizer->channels();
     const Shape one = channels[0].codebooks().shape();
     std::vector<Var> books;
+    books.reserve(channels.size());
     for (const ProductQuantizer& q : channels)
       books.emplace_back(transposed(q.codebooks()).reshape({1, one[0], one[2], one[1]}));
     const NoGrad guard;

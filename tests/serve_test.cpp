@@ -280,6 +280,7 @@ TEST_SUITE("serve") {
     const double before = server.metric("process_resident_memory_bytes");
     const auto begin = std::chrono::steady_clock::now();
     std::vector<std::thread> threads;
+    threads.reserve(clients);
     for (int c = 0; c < clients; ++c) threads.emplace_back([&, c] { ask(total / clients, times[c]); });
     std::thread hostile([&] {
       for (int i = 0; !done; ++i) {
