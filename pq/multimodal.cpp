@@ -13,6 +13,14 @@ MultimodalQuantizer::MultimodalQuantizer(std::vector<ProductQuantizer> channels)
   for (const ProductQuantizer& q : channels_)
     check(q.codebooks().shape() == channels_[0].codebooks().shape(),
           "multi-modal quantizer: channels differ: {} and {}", channels_[0].codebooks().shape(), q.codebooks().shape());
+  const int64_t c = std::ssize(channels_), s = channels_[0].sub_quantizers(), k = channels_[0].centroids(),
+                width = channels_[0].dim() / s;
+  columns_ = Tensor::empty({c, s, width, k});
+  real* y = columns_.write();
+  for (int64_t row = 0; row < c * s; ++row)
+    for (int64_t i = 0; i < width; ++i)
+      for (int64_t v = 0; v < k; ++v)
+        y[(row * width + i) * k + v] = channels_[row / s].codebooks().data()[(row % s * k + v) * width + i];
 }
 
 int64_t MultimodalQuantizer::count(std::span<const Code> behaviours) const {
@@ -89,13 +97,11 @@ Tensor MultimodalQuantizer::channel_table(const Tensor& fused_target) const {
                 k = channels_[0].centroids(), width = d / s;
   check(fused_target.shape() == Shape{d}, "channel_table: target {} for width {}", fused_target.shape(), d);
   const Tensor x = fused_target.contiguous();
-  Tensor table = Tensor::empty({c, s, k});
+  Tensor table = Tensor::zeros({c, s, k});
   real* y = table.write();
-  for (int64_t j = 0; j < c; ++j)
-    for (int64_t b = 0; b < s; ++b)
-      for (int64_t v = 0; v < k; ++v)
-        y[(j * s + b) * k + v] =
-            kernels().dot(width, x.data() + b * width, channels_[j].codebooks().data() + (b * k + v) * width);
+  for (int64_t row = 0; row < c * s; ++row)
+    for (int64_t i = 0; i < width; ++i)
+      kernels().axpy(k, x.data()[row % s * width + i], columns_.data() + (row * width + i) * k, y + row * k);
   return table;
 }
 

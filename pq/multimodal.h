@@ -45,6 +45,7 @@ class MultimodalQuantizer {
   int64_t codes_per_behaviour() const { return std::ssize(channels_) * channels_[0].sub_quantizers(); }
   int64_t count(std::span<const Code> behaviours) const;
   std::vector<ProductQuantizer> channels_;
+  Tensor columns_;  // [C, S, d / S, K]: the codebooks with their centroids side by side
 };
 
 /// Codebooks under `prefix`.0, `prefix`.1, …, and back; load throws Error for missing or unequal channels.

@@ -5,10 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "pq/byte_scan.h"
+#include "pq/code_index.h"
 #include "pq/multimodal.h"
 #include "pq/rotation.h"
 #include "tensor/gemm.h"
+#include "tensor/kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/rows.h"
 #include "tests/tiny_data.h"
 
 using namespace seminar;
@@ -206,5 +210,63 @@ TEST_SUITE("pq") {
     for (std::size_t c = 0; c < 3; ++c)
       CHECK(back.channels()[c].codebooks().to_vector() == q.channels()[c].codebooks().to_vector());
     CHECK_THROWS_WITH_AS(load_quantizer(file, "other"), doctest::Contains("no codebooks 'other.0'"), Error);
+  }
+
+  TEST_CASE("ByteKeys::top: what scoring all would give, where enough are scored again") {
+    Rng rng(9);
+    for (const int64_t length : {1, 40, 3000}) {
+      const Tensor keys = Tensor::normal({length, 30}, rng, 1);
+      const ByteKeys bytes(keys);
+      std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
+      for (const int64_t k : {1, 7, 64}) {
+        const Tensor target = Tensor::normal({30}, rng, 1);
+        std::vector<Found> found(static_cast<std::size_t>(length)), all(found);
+        for (int64_t l = 0; l < length; ++l)
+          all[l] = {kernels().dot(30, keys.data() + l * 30, target.data()), static_cast<int32_t>(l)};
+        keep_top(length, k, all.data());
+        const int64_t count = bytes.top(target.data(), keys, k, 2 * k, room.data(), found.data());
+        REQUIRE(count == std::min(length, k));
+        for (int64_t i = 0; i < count; ++i) REQUIRE(found[i].position == all[i].position);
+      }
+    }
+  }
+
+  TEST_CASE("CodeIndex: the best of all scores by the tables, weighted or not, for any size") {
+    Rng rng(11);
+    for (const int64_t length : {1, 63, 64, 700, 3000})
+      for (const int64_t centroids : {4, 256, 512, 600})
+        for (const bool weighted : {false, true}) {
+          const int64_t channels = 3, tables = 4, per_key = channels * tables;
+          std::vector<uint16_t> codes;
+          for (int64_t i = 0; i < length * per_key; ++i) codes.push_back(static_cast<uint16_t>(rng.below(centroids)));
+          const Tensor drawn = Tensor::normal({length, channels}, rng, 1),
+                       gamma = weighted ? binary("gamma", Binary::mul, drawn, drawn) : Tensor();
+          CodeIndex index(codes, channels, tables, centroids, gamma);
+          for (const int64_t k : {1, 20, 100}) {
+            const Tensor table = Tensor::normal({channels, tables, centroids}, rng, 1);
+            std::vector<Found> all(static_cast<std::size_t>(length));
+            for (int64_t l = 0; l < length; ++l) {
+              real score = 0;
+              for (int64_t c = 0; c < channels; ++c) {
+                real sum = 0;
+                for (int64_t t = c * tables; t < (c + 1) * tables; ++t)
+                  sum += table.data()[t * centroids + codes[l * per_key + t]];
+                score += (weighted ? gamma.data()[l * channels + c] : 1) * sum;
+              }
+              all[l] = {score, static_cast<int32_t>(l)};
+            }
+            const int64_t count = keep_top(length, k, all.data());
+            const auto found = index.top(table, k);
+            REQUIRE(std::ssize(found) == count);
+            for (int64_t i = 0; i < count; ++i) {
+              REQUIRE(found[i].position == all[i].position);
+              REQUIRE(found[i].score == all[i].score);
+            }
+          }
+        }
+    CodeIndex index(std::vector<uint16_t>(6000, 1), 1, 2, 4, {});
+    Tensor table = Tensor::full({1, 2, 4}, 1);
+    table.write()[1] = static_cast<real>(std::nan(""));
+    CHECK_THROWS_WITH_AS(index.top(table, 5), "code index: a score is NaN", Error);
   }
 }

@@ -242,29 +242,33 @@ TEST_SUITE("tensor") {
     }
   }
 
-  TEST_CASE("byte_dots: whole numbers, the same from every instruction set") {
+  TEST_CASE("byte_scores: whole numbers, the same from every instruction set") {
     Rng rng(8);
-    for (const int64_t n : {2, 8, 64, 1024}) {
-      const int64_t blocks = 3, most = std::min<int64_t>(32767, INT32_MAX / (127 * n));
-      std::vector<int8_t> columns;
-      std::vector<int16_t> x;
-      for (int64_t i = 0; i < blocks * n * byte_lanes; ++i)
-        columns.push_back(static_cast<int8_t>(rng.chance(0.5) ? 127 : rng.below(255) - 127));
-      for (int64_t j = 0; j < n; ++j)
-        x.push_back(static_cast<int16_t>(rng.chance(0.5) ? most : rng.below(2 * most) - most));
-      for (const Kernels* kernels : available_kernels()) {
-        CAPTURE(kernels->isa);
-        std::vector<int32_t> y(static_cast<std::size_t>(blocks * byte_lanes));
-        kernels->byte_dots(n, blocks, x.data(), columns.data(), y.data());
-        for (int64_t l = 0; l < blocks * byte_lanes; ++l) {
-          int64_t sum = 0;
-          for (int64_t j = 0; j < n; ++j)
-            sum +=
-                int64_t{x[j]} * columns[((l / byte_lanes * n + j / 2 * 2) * byte_lanes) + l % byte_lanes * 2 + j % 2];
-          REQUIRE(y[l] == sum);
+    for (const int64_t n : {4, 8, 64, 1024})
+      for (const int64_t blocks : {1, 3, 4, 9}) {
+        const int64_t most = std::min<int64_t>(32767, INT32_MAX / (127 * n)), length = blocks * byte_lanes;
+        std::vector<int8_t> columns;
+        std::vector<int16_t> x;
+        std::vector<real> scales;
+        for (int64_t i = 0; i < length * n; ++i)
+          columns.push_back(static_cast<int8_t>(rng.chance(0.5) ? 127 : rng.below(255) - 127));
+        for (int64_t j = 0; j < n; ++j)
+          x.push_back(static_cast<int16_t>(rng.chance(0.5) ? most : rng.below(2 * most) - most));
+        for (int64_t l = 0; l < length; ++l) scales.push_back(static_cast<real>(rng.uniform()));
+        const real factor = static_cast<real>(0.3);
+        for (const Kernels* kernels : available_kernels()) {
+          CAPTURE(kernels->isa);
+          std::vector<real> y(static_cast<std::size_t>(length));
+          kernels->byte_scores(n, blocks, x.data(), columns.data(), scales.data(), factor, y.data());
+          for (int64_t l = 0; l < length; ++l) {
+            int64_t sum = 0;
+            for (int64_t j = 0; j < n; ++j)
+              sum += int64_t{x[j]} *
+                     columns[((l / byte_lanes * n + j / 4 * 4) * byte_lanes) + l % byte_lanes * 4 + j % 4];
+            REQUIRE(y[l] == static_cast<real>(sum) * scales[l] * factor);
+          }
         }
       }
-    }
   }
 
   TEST_CASE("group_by_id: small and large ids give the same kind of answer") {

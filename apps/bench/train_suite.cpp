@@ -99,7 +99,7 @@ std::vector<Line> train_suite(const std::string& rivals, int repeats) {
     const std::string on = count == 1 ? ", 1 thread" : ", 2 threads";
     for (const auto& [name, rival, goal] : {std::tuple{"psu_written", "libtorch, formulas as written", 10.0},
                                             {"psu_folded", "libtorch, the same algebra", 2.5}})
-      lines.push_back(compare(
+      lines.push_back(compare_timed(
           work + on, rival, count == 2 ? goal : 0, repeats, [&] { step(); },
           [&, asked = name] { return torch.ask(asked); }));
     set_threads(before);

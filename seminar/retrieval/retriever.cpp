@@ -6,6 +6,7 @@
 #include <set>
 
 #include "pq/byte_scan.h"
+#include "pq/code_index.h"
 #include "seminar/retrieval/simhash.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
@@ -32,6 +33,9 @@ std::vector<int32_t> rescore(const std::vector<int32_t>& candidates, const Tenso
   return best;
 }
 
+// How many keys are scored again.
+int64_t wide(double candidates, int64_t k) { return static_cast<int64_t>(std::ceil(candidates * static_cast<double>(k))); }
+
 // Methods that give every key a score and, if `candidates` > 1, score the best of them again exactly.
 class ScoredIndex : public RetrievalIndex {
  public:
@@ -42,15 +46,12 @@ class ScoredIndex : public RetrievalIndex {
     const Tensor fused = fused_target(target);
     const std::vector<real> first = scores(target, fused);
     if (candidates_ <= 1) return top_k(first, {}, k);
-    const auto wide = static_cast<int64_t>(std::ceil(candidates_ * static_cast<double>(k)));
-    return rescore(top_k(first, {}, wide), keys_, fused, k);
+    return rescore(top_k(first, {}, wide(candidates_, k)), keys_, fused, k);
   }
 
  protected:
   virtual std::vector<real> scores(const RetrievalTarget& target, const Tensor& fused) const = 0;
   Tensor keys_;  // [L, d]
-
- private:
   double candidates_;
 };
 
@@ -149,6 +150,16 @@ struct LshIndex : ScoredIndex {
 
 struct ScalarIndex : ScoredIndex {
   ScalarIndex(const KeySet& keys, int bits, double candidates) : ScoredIndex(keys, candidates), bytes(keys_, bits) {}
+  std::vector<int32_t> top(const RetrievalTarget& target, int64_t k) const override {
+    if (candidates_ <= 1 || keys_.size(0) == 0) return ScoredIndex::top(target, k);
+    check(k >= 1, "retrieval: k must be at least 1: {}", k);
+    std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
+    std::vector<Found> found(static_cast<std::size_t>(bytes.length()));
+    const int64_t count = bytes.top(fused_target(target).data(), keys_, k, wide(candidates_, k), room.data(), found.data());
+    std::vector<int32_t> best;
+    for (int64_t i = 0; i < count; ++i) best.push_back(found[i].position);
+    return best;
+  }
   std::vector<real> scores(const RetrievalTarget&, const Tensor& fused) const override {
     std::vector<real> all(static_cast<std::size_t>(bytes.scores_size()));
     bytes.scores(fused.data(), all.data());
@@ -247,26 +258,33 @@ class HnswIndex : public CascadeIndex {
 };
 #endif
 
-struct PqIndex : ScoredIndex {
+class PqIndex : public RetrievalIndex {
+ public:
   PqIndex(const KeySet& keys, std::shared_ptr<const MultimodalQuantizer> q, bool coded, double candidates)
-      : ScoredIndex(keys, candidates),
-        quantizer(std::move(q)),
-        target_coded(coded),
-        gamma(keys.gamma.contiguous()),
-        codes(keys.codes.empty() ? quantizer->encode(keys.channels) : keys.codes) {}
-  std::vector<real> scores(const RetrievalTarget& target, const Tensor&) const override {
+      : keys_(fused_keys(keys)),
+        candidates_(candidates),
+        quantizer_(std::move(q)),
+        target_coded_(coded),
+        codes_(keys.codes.empty() ? quantizer_->encode(keys.channels) : keys.codes, std::ssize(quantizer_->channels()),
+               quantizer_->channels()[0].sub_quantizers(), quantizer_->channels()[0].centroids(), keys.gamma) {}
+  std::vector<int32_t> top(const RetrievalTarget& target, int64_t k) const override {
+    check(k >= 1, "retrieval: k must be at least 1: {}", k);
     const int64_t c = target.channels.size(0), d = target.channels.size(1);
     Tensor asked = target.channels;
-    if (target_coded) {
-      const auto own = quantizer->encode(target.channels.reshape({1, c, d}));
-      asked = quantizer->decode(own).reshape({c, d});
-    }
-    return quantizer->scan_weighted(quantizer->channel_table(fused_target({asked, target.gamma})), codes, gamma);
+    if (target_coded_) asked = quantizer_->decode(quantizer_->encode(asked.reshape({1, c, d}))).reshape({c, d});
+    const Tensor table = quantizer_->channel_table(fused_target({asked, target.gamma}));
+    const bool again = candidates_ > 1;
+    std::vector<int32_t> best;
+    for (const Found& f : codes_.top(table, again ? wide(candidates_, k) : k)) best.push_back(f.position);
+    return again ? rescore(best, keys_, fused_target(target), k) : best;
   }
-  std::shared_ptr<const MultimodalQuantizer> quantizer;
-  bool target_coded;
-  Tensor gamma;
-  std::vector<MultimodalQuantizer::Code> codes;
+
+ private:
+  Tensor keys_;
+  double candidates_;
+  std::shared_ptr<const MultimodalQuantizer> quantizer_;
+  bool target_coded_;
+  mutable CodeIndex codes_;
 };
 
 struct DecodedIndex : ScoredIndex {

@@ -47,7 +47,7 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
       return failed(SEMINAR_BAD_ARGUMENT, "user: channel weight %d must be from 0 to 1: %g", m,
                     static_cast<double>(o.channel_weights[m]));
   capacity_ = o.history;
-  padded_ = (capacity_ + lanes - 1) / lanes * lanes;
+  padded_ = (capacity_ + 63) / 64 * 64;
   k_ = o.k;
   by_codes_ = o.codes != 0;
   const int64_t d = model.width, c = model.channels, h = model.heads;
@@ -59,7 +59,8 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(channels_, c * d);
     part(scratch_, d);
     part(targets_, at_once * d);
-    part(asked_, at_once * std::max(d, h * d));
+    part(asked_, at_once * d);
+    part(head_asked_, h * d);
     part(scores_, at_once * padded_);
     part(found_, capacity_);
     part(keys_, k_ * d);
@@ -67,10 +68,15 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(pooled_, h * d);
     part(head_in_, 5 * d);
     part(hidden_, model.hidden);
-    part(gamma_, by_codes_ ? c * padded_ : 0);
-    part(codes_, by_codes_ ? c * model.sub_quantizers * padded_ : 0);
-    part(pair_codes_, by_codes_ ? c * model.sub_quantizers : 0);
-    part(table_, by_codes_ ? c * model.sub_quantizers * model.centroids : 0);
+    const int64_t tables = by_codes_ ? c * model.sub_quantizers : 0;
+    part(codes_.codes, tables * padded_);
+    part(codes_.low, tables * padded_);
+    part(codes_.ninth, tables * padded_ / 8);
+    part(codes_.gamma, by_codes_ ? c * padded_ : 0);
+    part(codes_.gamma_most, by_codes_ ? c : 0);
+    part(pair_codes_, tables);
+    part(byte_tables_, tables * f32::byte_table);
+    part(table_, tables * model.centroids);
     return part.used();
   };
   const std::size_t bytes = cut(Cutter(nullptr));
@@ -78,6 +84,10 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
   if (!owned_) return failed(SEMINAR_NO_MEMORY, "user: no memory for %zu bytes", bytes);
   std::memset(owned_, 0, bytes);
   cut(Cutter(static_cast<std::byte*>(owned_)));
+  codes_.channels = c;
+  codes_.tables = model.sub_quantizers;
+  codes_.centroids = model.centroids;
+  codes_.stride = padded_;
   if (o.channel_weights) {
     std::copy_n(o.channel_weights, c, own_weights_);
     weights_ = own_weights_;
@@ -114,15 +124,14 @@ void User::fuse(const seminar_pair& pair, float* x, float* gamma) {
 
 seminar_status User::append(const seminar_pair& pair) {
   if (const seminar_status status = check(pair); status != SEMINAR_OK) return status;
-  const int64_t d = model_->width, c = model_->channels, at = length_ < capacity_ ? place(length_) : first_;
+  const int64_t d = model_->width, at = length_ < capacity_ ? place(length_) : first_;
   if (by_codes_) {
     const seminar_status status = model_->pair_codes(pair.item, pair.query, pair.query_vector, scratch_, pair_codes_);
     if (status != SEMINAR_OK) return status;
-    for (int64_t i = 0; i < c * model_->sub_quantizers; ++i) codes_[i * padded_ + at] = pair_codes_[i];
   }
   float *row = rows_ + at * d, gamma[max_channels];
   fuse(pair, row, gamma);
-  for (int64_t m = 0; m < c && by_codes_; ++m) gamma_[m * padded_ + at] = gamma[m];
+  if (by_codes_) codes_.set(at, pair_codes_, gamma);
   float* column = columns_ + at / lanes * lanes * d + at % lanes;
   for (int64_t j = 0; j < d; ++j) column[j * lanes] = row[j];
   if (length_ < capacity_)
@@ -146,26 +155,15 @@ void User::scan_exactly(int64_t targets) {
   model_->kernels->column_dots(model_->width, blocks, targets, asked_, columns_, scores_, padded_);
 }
 
-void User::scan_codes(int64_t target) {
+int64_t User::top_by_codes(int64_t target) {
   const Model& m = *model_;
-  const int64_t c = m.channels, s = m.sub_quantizers, n = m.centroids, part = m.width / s;
+  const int64_t rows = m.channels * m.sub_quantizers, n = m.centroids, part = m.width / m.sub_quantizers;
   const float* asked = asked_ + target * m.width;
-  std::fill_n(table_, c * s * n, 0.0f);
-  for (int64_t row = 0; row < c * s; ++row)
+  std::fill_n(table_, rows * n, 0.0f);
+  for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < part; ++i)
-      m.kernels->axpy(n, asked[row % s * part + i], m.codebooks + (row * part + i) * n, table_ + row * n);
-  constexpr int64_t at_a_time = 512;  // sums that stay in the first cache
-  float sums[at_a_time];
-  for (int64_t begin = 0; begin < length_; begin += at_a_time) {
-    const int64_t count = std::min(at_a_time, length_ - begin);
-    float* scores = scores_ + target * padded_ + begin;
-    std::fill_n(scores, count, 0.0f);
-    for (int64_t j = 0; j < c; ++j) {
-      const float* gamma = gamma_ + j * padded_ + begin;
-      m.kernels->code_sums(count, s, n, table_ + j * s * n, codes_ + j * s * padded_ + begin, padded_, sums);
-      for (int64_t l = 0; l < count; ++l) scores[l] += gamma[l] * sums[l];
-    }
-  }
+      m.kernels->axpy(n, asked[row % m.sub_quantizers * part + i], m.codebooks + (row * part + i) * n, table_ + row * n);
+  return f32::code_top(codes_, length_, first_, table_, k_, byte_tables_, scores_, found_);
 }
 
 float User::attend(int64_t target, int64_t found, float* attention) {
@@ -177,12 +175,11 @@ float User::attend(int64_t target, int64_t found, float* attention) {
     std::copy_n(rows_ + place(found_[i].position) * d, d, key);
     if (m.ages > 0) m.kernels->axpy(d, 1, m.age + age_bucket(length_ - found_[i].position, m.ages) * d, key);
   }
-  float* asked = asked_;  // free again: the scans are done
-  matvec(*m.kernels, h * d, d, m.esu_ask, x, asked);
+  matvec(*m.kernels, h * d, d, m.esu_ask, x, head_asked_);
   std::fill_n(pooled_, h * d, 0.0f);
   for (int64_t head = 0; head < h; ++head) {
     float* p = probabilities_ + head * k_;
-    matvec(*m.kernels, found, d, keys_, asked + head * d, p);
+    matvec(*m.kernels, found, d, keys_, head_asked_ + head * d, p);
     m.kernels->softmax(found, p, p, nullptr);
     for (int64_t i = 0; i < found; ++i) m.kernels->axpy(d, p[i], keys_ + i * d, pooled_ + head * d);
     if (attention) {
@@ -217,13 +214,11 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
       fuse(candidates[begin + static_cast<std::size_t>(t)], targets_ + t * d, gamma);
       matvec(*m.kernels, d, d, by_codes_ ? m.code_ask : m.gsu_ask, targets_ + t * d, asked_ + t * d);
     }
-    if (by_codes_)
-      for (int64_t t = 0; t < targets; ++t) scan_codes(t);
-    else
-      scan_exactly(targets);
+    if (!by_codes_) scan_exactly(targets);
     for (int64_t t = 0; t < targets; ++t) {
       const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(k_);
-      const int64_t found = f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
+      const int64_t found = by_codes_ ? top_by_codes(t)
+                                      : f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
       if (found < 0) return failed(SEMINAR_BAD_FILE, "the model holds vectors that are not numbers");
       float* attention =
           reasons.attention ? reasons.attention + candidate * k * static_cast<std::size_t>(m.heads) : nullptr;

@@ -6,6 +6,7 @@
 // retrieved, and as columns of 16 (tensor/kernels.h), for the scan of all.
 #pragma once
 
+#include "pq/code_scan.h"
 #include "seminar/runtime/model.h"
 #include "tensor/select.h"
 
@@ -29,7 +30,8 @@ class User {
   void update_mean();
   // Scores of all behaviours, by place in the ring, for `targets` fused targets.
   void scan_exactly(int64_t targets);
-  void scan_codes(int64_t target);
+  // The k best behaviours for a target by their codes, in found_; -1 if a score is NaN.
+  int64_t top_by_codes(int64_t target);
   float attend(int64_t target, int64_t found, float* attention);
   int64_t place(int64_t position) const { return (first_ + position) % capacity_; }
 
@@ -39,10 +41,11 @@ class User {
   bool by_codes_ = false, mean_is_old_ = true;
   const float* weights_ = nullptr;                 // of channels; null: the gate
   float *own_weights_, *rows_, *columns_, *mean_;  // [C], [places, d], [places / 16, d, 16], [d]
-  float* gamma_;                                   // [C, places], for codes
-  uint16_t *codes_, *pair_codes_;                  // [C S, places], [C S]
+  f32::CodeColumns codes_ = {};
+  uint16_t* pair_codes_;  // [C S]
+  uint8_t* byte_tables_;
   // Working memory of one call.
-  float *channels_, *targets_, *asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_, *hidden_;
+  float *channels_, *targets_, *asked_, *head_asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_, *hidden_;
   float* scratch_;
   f32::Found* found_;
 };

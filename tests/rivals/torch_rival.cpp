@@ -89,7 +89,7 @@ struct ClipStep {
     Tensor total = torch::zeros({});
     std::vector<Tensor> units;
     for (Tensor& x : channels) {
-      x.mutable_grad() = {};
+      x.mutable_grad() = Tensor();
       units.push_back(F::normalize(x, F::NormalizeFuncOptions().dim(-1)).view({256 * 5, 20, 64}));
     }
     const Tensor labels = torch::arange(20).repeat({256 * 5});
@@ -153,7 +153,7 @@ struct SearchUnitStep {
   }
   void operator()() {
     adam.zero_grad();
-    for (Tensor& t : tables) t.mutable_grad() = {};
+    for (Tensor& t : tables) t.mutable_grad() = Tensor();
     const Tensor keys = fuse(query, item).view({batch, length, width}), target = fuse(target_query, target_item);
     const Tensor lifelong = attend(target, keys), user = keys.mean(1);
     const Tensor logits = head->forward(torch::cat({lifelong, user, target, lifelong * target, user * target}, -1));
