@@ -21,8 +21,8 @@ CodeIndex::CodeIndex(std::span<const uint16_t> codes, int64_t channels, int64_t 
     gamma_.resize(size(channels * stride));
     gamma_most_.resize(size(channels));
   }
-  columns_ = {channels,     tables,        centroids,     stride,
-              codes_.data(), low_.data(), ninth_.data(), gamma.defined() ? gamma_.data() : nullptr,
+  columns_ = {channels,          tables,      centroids,     stride,
+              codes_.data(),     low_.data(), ninth_.data(), gamma.defined() ? gamma_.data() : nullptr,
               gamma_most_.data()};
   const Tensor weights = gamma.defined() ? gamma.contiguous() : gamma;
   for (int64_t l = 0; l < length_; ++l) {

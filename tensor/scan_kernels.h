@@ -47,17 +47,17 @@ struct ScanKernels {
   int64_t (*not_below)(int64_t n, const real* scores, real bound, int32_t* indices);
   /// y[i] = how many numbers are larger than x[i], or equal and before it: where sorting puts it. No NaN.
   void (*ranks)(int64_t n, const real* x, int32_t* y);
-  /// Tables [tables, size], tables ≤ max_byte_tables, size ≤ byte_table, in 8 bits: bytes[t * byte_table + i] = (table[t * size + i] - the least of
-  /// row t) / step, rounded. Returns the step, the widest row's range / 255; NaN if a number is not finite. `least`: the
-  /// sum of the rows' least numbers.
+  /// Tables [tables, size], tables ≤ max_byte_tables, size ≤ byte_table, in 8 bits: bytes[t * byte_table + i] =
+  /// (table[t * size + i] - the least of row t) / step, rounded. Returns the step, the widest row's range / 255; NaN if
+  /// a number is not finite. `least`: the sum of the rows' least numbers.
   real (*byte_tables)(int64_t tables, int64_t size, const real* table, uint8_t* bytes, real* least);
   /// y[l] = Σ_c gamma[c * stride + l] (steps[c] Σ_t bytes[t * byte_table + code_t(l)] + least[c]), t the `tables`
   /// of channel c, gamma null: 1. code_t(l) has its lower bits in low[t * stride + l], its ninth as bit l % 8 of
-  /// high[(t * stride + l) / 8]. The stride is a multiple of 64, and y has room for it. Returns false, with y untouched,
-  /// where this CPU gains nothing by it.
+  /// high[(t * stride + l) / 8]. The stride is a multiple of 64, and y has room for it. Returns false, with y
+  /// untouched, where this CPU gains nothing by it.
   bool (*byte_code_scores)(int64_t n, int64_t channels, int64_t tables, const uint8_t* bytes, const uint8_t* low,
-                           const uint8_t* high, int64_t stride, const real* gamma, const real* steps,
-                           const real* least, real* y);
+                           const uint8_t* high, int64_t stride, const real* gamma, const real* steps, const real* least,
+                           real* y);
 };
 
 /// Instruction sets that kernels are compiled for.

@@ -184,63 +184,65 @@ void column_dots(int64_t n, int64_t blocks, int64_t targets, const real* x, cons
   }
 }
 
-#if defined(__AVX2__)
-// Whole numbers of a block to scores: the same products everywhere.
-SEMINAR_INLINE void scale_sums(const int32_t* sums, const real* scales, real factor, real* y) {
-  for (int64_t i = 0; i < byte_lanes; ++i) y[i] = static_cast<real>(sums[i]) * scales[i] * factor;
-}
-#endif
+#if defined(__AVX512BW__) && !defined(SEMINAR_DOUBLE)
+#define SEMINAR_VNNI __attribute__((target("avx512vnni")))
 
-#if defined(__AVX512BW__)
-// x = 256 high + low; the instruction multiplies unsigned bytes with signed ones, so high meets key + 128 and what that
-// adds is taken off again.
-__attribute__((target("avx512vnni"))) void byte_scores_vnni(int64_t n, int64_t blocks, const int16_t* x,
-                                                            const int8_t* columns, const real* scales, real factor,
-                                                            real* y) {
-  constexpr int at_once = 4;
-  alignas(64) int8_t high[max_byte_width];
-  alignas(64) uint8_t low[max_byte_width];
+// `count` blocks together, whose sums stay in registers. x = 256 high + low; the instruction multiplies unsigned bytes
+// with signed ones, so high meets key + 128, and `start` takes off what that adds.
+template <int count>
+SEMINAR_VNNI static inline void some_byte_scores(int64_t n, const int8_t* high, const uint8_t* low, int32_t start,
+                                                 const int8_t* columns, const real* scales, real factor, real* y) {
+  const __m512i flip = _mm512_set1_epi8(-128);
+  __m512i of_high[count], of_low[count];
+  for (int i = 0; i < count; ++i) {
+    of_high[i] = _mm512_set1_epi32(start);
+    of_low[i] = _mm512_setzero_si512();
+  }
+#pragma GCC unroll 4
+  for (int64_t j = 0; j < n; j += 4) {
+    int32_t four_high, four_low;
+    memcpy(&four_high, high + j, sizeof four_high);
+    memcpy(&four_low, low + j, sizeof four_low);
+    const __m512i h = _mm512_set1_epi32(four_high), l = _mm512_set1_epi32(four_low);
+    for (int i = 0; i < count; ++i) {
+      const __m512i key = _mm512_loadu_si512(columns + (i * n + j) * byte_lanes);
+      of_high[i] = _mm512_dpbusd_epi32(of_high[i], _mm512_xor_si512(key, flip), h);
+      of_low[i] = _mm512_dpbusd_epi32(of_low[i], l, key);
+    }
+  }
+  for (int i = 0; i < count; ++i) {
+    const __m512i sum = _mm512_add_epi32(_mm512_maskz_slli_epi32(0xFFFF, of_high[i], 8), of_low[i]);
+    const __m512 scaled =
+        _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sum), _mm512_loadu_ps(scales + i * byte_lanes));
+    _mm512_storeu_ps(y + i * byte_lanes, _mm512_mul_ps(scaled, _mm512_set1_ps(factor)));
+  }
+}
+
+SEMINAR_VNNI void byte_scores_vnni(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns,
+                                   const real* scales, real factor, real* y) {
+  constexpr int at_once = 2;
+  int8_t high[max_byte_width];
+  uint8_t low[max_byte_width];
   int32_t added = 0;
   for (int64_t j = 0; j < n; ++j) {
     high[j] = static_cast<int8_t>(x[j] >> 8);
     low[j] = static_cast<uint8_t>(x[j] & 255);
     added += 128 * high[j];
   }
-  const __m512i flip = _mm512_set1_epi8(-128), start = _mm512_set1_epi32(-added);
-  for (int64_t b = 0; b < blocks; b += at_once) {
-    const int64_t left = blocks - b < at_once ? blocks - b : at_once;
-    const int8_t* block[at_once];
-    __m512i of_high[at_once], of_low[at_once];
-    for (int i = 0; i < at_once; ++i) {
-      block[i] = columns + (b + (i < left ? i : 0)) * n * byte_lanes;
-      of_high[i] = start;
-      of_low[i] = _mm512_setzero_si512();
-    }
-    for (int64_t j = 0; j < n; j += 4) {
-      int32_t four_high, four_low;
-      memcpy(&four_high, high + j, sizeof four_high);
-      memcpy(&four_low, low + j, sizeof four_low);
-      const __m512i h = _mm512_set1_epi32(four_high), l = _mm512_set1_epi32(four_low);
-      for (int i = 0; i < at_once; ++i) {
-        const __m512i key = _mm512_loadu_si512(block[i] + j * byte_lanes);
-        of_high[i] = _mm512_dpbusd_epi32(of_high[i], _mm512_xor_si512(key, flip), h);
-        of_low[i] = _mm512_dpbusd_epi32(of_low[i], l, key);
-      }
-    }
-    for (int i = 0; i < at_once; ++i) {
-      if (i >= left) break;
-      alignas(64) int32_t sums[byte_lanes];
-      _mm512_store_si512(sums, _mm512_add_epi32(_mm512_maskz_slli_epi32(0xFFFF, of_high[i], 8), of_low[i]));
-      scale_sums(sums, scales + (b + i) * byte_lanes, factor, y + (b + i) * byte_lanes);
-    }
-  }
+  int64_t b = 0;
+  for (; b + at_once <= blocks; b += at_once)
+    some_byte_scores<at_once>(n, high, low, -added, columns + b * n * byte_lanes, scales + b * byte_lanes, factor,
+                              y + b * byte_lanes);
+  for (; b < blocks; ++b)
+    some_byte_scores<1>(n, high, low, -added, columns + b * n * byte_lanes, scales + b * byte_lanes, factor,
+                        y + b * byte_lanes);
 }
 #endif
 
 #if defined(__AVX2__)
 void byte_scores(int64_t n, int64_t blocks, const int16_t* x, const int8_t* columns, const real* scales, real factor,
                  real* y) {
-#if defined(__AVX512BW__)
+#ifdef SEMINAR_VNNI
   if (__builtin_cpu_supports("avx512vnni")) return byte_scores_vnni(n, blocks, x, columns, scales, factor, y);
 #endif
   for (int64_t b = 0; b < blocks; ++b, columns += n * byte_lanes) {
@@ -251,14 +253,15 @@ void byte_scores(int64_t n, int64_t blocks, const int16_t* x, const int8_t* colu
       const __m256i numbers = _mm256_set1_epi64x(four);
       const __m128i* keys = reinterpret_cast<const __m128i*>(columns + j * byte_lanes);
       for (int i = 0; i < 4; ++i)
-        pairs[i] = _mm256_add_epi32(
-            pairs[i], _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(keys + i)), numbers));
+        pairs[i] =
+            _mm256_add_epi32(pairs[i], _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(keys + i)), numbers));
     }
     alignas(32) int32_t sums[byte_lanes];
     for (int i = 0; i < 4; i += 2)  // the sums come as keys 0 1 4 5 2 3 6 7
       _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 4 * i),
                          _mm256_permute4x64_epi64(_mm256_hadd_epi32(pairs[i], pairs[i + 1]), 0xD8));
-    scale_sums(sums, scales + b * byte_lanes, factor, y + b * byte_lanes);
+    for (int64_t l = b * byte_lanes; l < (b + 1) * byte_lanes; ++l)
+      y[l] = static_cast<real>(sums[l % byte_lanes]) * scales[l] * factor;
   }
 }
 #else
@@ -340,7 +343,8 @@ void ranks(int64_t n, const real* x, int32_t* y) {
     IntVec rank{};
     int64_t j = 0;
     for (; j < begin; ++j) rank -= (Vec{} + x[j]) >= own;
-    for (; j < end; ++j) rank -= ((Vec{} + x[j]) > own) | (((Vec{} + x[j]) == own) & (lane > static_cast<Bits>(j - begin)));
+    for (; j < end; ++j)
+      rank -= ((Vec{} + x[j]) > own) | (((Vec{} + x[j]) == own) & (lane > static_cast<Bits>(j - begin)));
     for (; j < n; ++j) rank -= (Vec{} + x[j]) > own;
     for (int64_t l = 0; l < end - begin; ++l) y[begin + l] = static_cast<int32_t>(rank[l]);
   }
@@ -362,7 +366,8 @@ real byte_tables(int64_t tables, int64_t size, const real* table, uint8_t* bytes
   for (int64_t t = 0; t < tables; ++t) {
     Vec low = Vec{} + static_cast<real>(INFINITY), high = -low, every{};
     for (int64_t i = 0; i < size; i += lanes) {
-      const Vec v = size - i < lanes ? load_part(table + t * size + i, size - i, table[t * size]) : load(table + t * size + i);
+      const Vec v =
+          size - i < lanes ? load_part(table + t * size + i, size - i, table[t * size]) : load(table + t * size + i);
       low = v < low ? v : low;
       high = v > high ? v : high;
       every += v;
@@ -391,7 +396,7 @@ real byte_tables(int64_t tables, int64_t size, const real* table, uint8_t* bytes
 // 64 codes at once looked up in a table of 512 bytes that stands in eight registers: four look-ups in two of them, by
 // the lower seven bits, and a choice by the two upper ones.
 SEMINAR_VBMI static inline __attribute__((always_inline)) __m512i look_up(const __m512i* table, __m512i low,
-                                                                         __mmask64 ninth) {
+                                                                          __mmask64 ninth) {
   const __mmask64 eighth = _mm512_movepi8_mask(low);
   const __m512i a = _mm512_mask_blend_epi8(eighth, _mm512_permutex2var_epi8(table[0], low, table[1]),
                                            _mm512_permutex2var_epi8(table[2], low, table[3]));
@@ -430,8 +435,8 @@ SEMINAR_VBMI void byte_code_scores_vbmi(int64_t n, int64_t channels, int64_t tab
         const __m512i first = _mm512_unpacklo_epi16(even[i], odd[i]), second = _mm512_unpackhi_epi16(even[i], odd[i]);
         const __m512i index = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
         _mm512_store_si512(sums, _mm512_permutex2var_epi64(first, index, second));
-        _mm512_store_si512(sums + 32, _mm512_permutex2var_epi64(first, _mm512_add_epi64(index, _mm512_set1_epi64(4)),
-                                                               second));
+        _mm512_store_si512(sums + 32,
+                           _mm512_permutex2var_epi64(first, _mm512_add_epi64(index, _mm512_set1_epi64(4)), second));
         const real* weights = gamma ? gamma + c * stride + begin + i * width : nullptr;
         for (int j = 0; j < width; j += lanes) {
           Vec score;
@@ -462,8 +467,8 @@ bool byte_code_scores([[maybe_unused]] int64_t n, [[maybe_unused]] int64_t chann
 }
 
 [[maybe_unused]] constexpr ScanKernels scan_table(const char* isa) {
-  return {isa,       dot,       sum,   axpy,        softmax,          column_dots, code_sums, byte_scores,
-          top_bound, not_below, ranks, byte_tables, byte_code_scores};
+  return {isa,         dot,       sum,       axpy,  softmax,     column_dots,     code_sums,
+          byte_scores, top_bound, not_below, ranks, byte_tables, byte_code_scores};
 }
 
 }  // namespace

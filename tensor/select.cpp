@@ -8,7 +8,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t at_a_time = 4096;     // scores whose indices stand on the stack
+constexpr int64_t at_a_time = 4096;      // scores whose indices stand on the stack
 constexpr int64_t ranked_at_most = 768;  // above, sorting is faster than comparing all with all
 
 }  // namespace

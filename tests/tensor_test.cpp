@@ -263,8 +263,8 @@ TEST_SUITE("tensor") {
           for (int64_t l = 0; l < length; ++l) {
             int64_t sum = 0;
             for (int64_t j = 0; j < n; ++j)
-              sum += int64_t{x[j]} *
-                     columns[((l / byte_lanes * n + j / 4 * 4) * byte_lanes) + l % byte_lanes * 4 + j % 4];
+              sum +=
+                  int64_t{x[j]} * columns[((l / byte_lanes * n + j / 4 * 4) * byte_lanes) + l % byte_lanes * 4 + j % 4];
             REQUIRE(y[l] == static_cast<real>(sum) * scales[l] * factor);
           }
         }

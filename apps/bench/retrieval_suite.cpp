@@ -106,12 +106,10 @@ void quantizer_lines(Problem& p, int repeats, std::vector<Line>& lines) {
     select_top(p.length(), scores.data(), 0, top, p.found.data());
   };
   const std::string work = "top-K by PQ, 4 channels, 8 x 512, tables made";
-  lines.push_back(compare(work, "the paper's M^2 look-ups", 20, repeats, ours, [&] {
-    select(quantizer.score_pairs(pair_tables, quantizer.encode(target), codes, gamma));
-  }));
-  lines.push_back(compare(work, "folded look-ups, key after key", 3, repeats, ours, [&] {
-    select(quantizer.scan(quantizer.asymmetric_table(asked, gamma), codes));
-  }));
+  lines.push_back(compare(work, "the paper's M^2 look-ups", 20, repeats, ours,
+                          [&] { select(quantizer.score_pairs(pair_tables, quantizer.encode(target), codes, gamma)); }));
+  lines.push_back(compare(work, "folded look-ups, key after key", 3, repeats, ours,
+                          [&] { select(quantizer.scan(quantizer.asymmetric_table(asked, gamma), codes)); }));
 }
 
 void faiss_lines(Problem& p, const std::string& rivals, int repeats, std::vector<Line>& lines) {

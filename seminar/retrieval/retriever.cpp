@@ -34,7 +34,9 @@ std::vector<int32_t> rescore(const std::vector<int32_t>& candidates, const Tenso
 }
 
 // How many keys are scored again.
-int64_t wide(double candidates, int64_t k) { return static_cast<int64_t>(std::ceil(candidates * static_cast<double>(k))); }
+int64_t wide(double candidates, int64_t k) {
+  return static_cast<int64_t>(std::ceil(candidates * static_cast<double>(k)));
+}
 
 // Methods that give every key a score and, if `candidates` > 1, score the best of them again exactly.
 class ScoredIndex : public RetrievalIndex {
@@ -155,7 +157,8 @@ struct ScalarIndex : ScoredIndex {
     check(k >= 1, "retrieval: k must be at least 1: {}", k);
     std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
     std::vector<Found> found(static_cast<std::size_t>(bytes.length()));
-    const int64_t count = bytes.top(fused_target(target).data(), keys_, k, wide(candidates_, k), room.data(), found.data());
+    const int64_t count =
+        bytes.top(fused_target(target).data(), keys_, k, wide(candidates_, k), room.data(), found.data());
     std::vector<int32_t> best;
     for (int64_t i = 0; i < count; ++i) best.push_back(found[i].position);
     return best;

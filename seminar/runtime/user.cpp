@@ -162,7 +162,8 @@ int64_t User::top_by_codes(int64_t target) {
   std::fill_n(table_, rows * n, 0.0f);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < part; ++i)
-      m.kernels->axpy(n, asked[row % m.sub_quantizers * part + i], m.codebooks + (row * part + i) * n, table_ + row * n);
+      m.kernels->axpy(n, asked[row % m.sub_quantizers * part + i], m.codebooks + (row * part + i) * n,
+                      table_ + row * n);
   return f32::code_top(codes_, length_, first_, table_, k_, byte_tables_, scores_, found_);
 }
 
@@ -217,8 +218,8 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
     if (!by_codes_) scan_exactly(targets);
     for (int64_t t = 0; t < targets; ++t) {
       const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(k_);
-      const int64_t found = by_codes_ ? top_by_codes(t)
-                                      : f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
+      const int64_t found =
+          by_codes_ ? top_by_codes(t) : f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
       if (found < 0) return failed(SEMINAR_BAD_FILE, "the model holds vectors that are not numbers");
       float* attention =
           reasons.attention ? reasons.attention + candidate * k * static_cast<std::size_t>(m.heads) : nullptr;

@@ -45,7 +45,8 @@ class User {
   uint16_t* pair_codes_;  // [C S]
   uint8_t* byte_tables_;
   // Working memory of one call.
-  float *channels_, *targets_, *asked_, *head_asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_, *hidden_;
+  float *channels_, *targets_, *asked_, *head_asked_, *scores_, *table_, *keys_, *probabilities_, *pooled_, *head_in_,
+      *hidden_;
   float* scratch_;
   f32::Found* found_;
 };
