@@ -4,6 +4,7 @@
 #include "autograd/debug.h"
 #include "autograd/op_row.h"
 #include "autograd/var.h"
+#include "tensor/parallel.h"
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -76,6 +77,18 @@ void Sink::add(int i, Tensor g) {
   } else {
     add_into(acc(i), g);
   }
+}
+
+void Sink::add_scaled(int i, real s, const Tensor& g) {
+  if (!needs(i)) return;
+  const std::pair<Tensor&, bool> to = out(i);
+  const Tensor source = g.contiguous();
+  parallel_for(g.numel(), 16384, [&, y = to.first.write(), x = source.data()](int64_t begin, int64_t end) {
+    if (to.second)
+      kernels().axpy(end - begin, s, x + begin, y + begin);
+    else
+      kernels().binary(Binary::mul, end - begin, y + begin, x + begin, 1, &s, 0);
+  });
 }
 
 std::pair<Tensor&, bool> Sink::out(int i) {

@@ -146,36 +146,17 @@ OP_ROW(bce_with_logits,
 namespace {
 
 // One run of the chunked CLIP loss on n pairs: S = s A Bᵀ, loss = Σ_i (lse_row_i + lse_col_i - 2 S_ii) / 2n.
-// The gradients of the loss are added to da, db [n, d] (zeroed by the caller); returns {loss, d loss / d s}.
-std::pair<real, real> clip_run(int64_t n, int64_t d, real s, const real* a, const real* b, real* da, real* db) {
-  Tensor scores = Tensor::empty({n, n}), flipped = Tensor::empty({n, n});
-  real *p = scores.write(), *q = flipped.write();
-  gemm(false, true, n, n, d, s, a, d, b, d, 0, p, n);
-  gemm(false, true, n, n, d, s, b, d, a, d, 0, q, n);
-  const Kernels& k = kernels();
-  real loss = 0, ds = 0;
-  for (int64_t i = 0; i < n; ++i)
-    loss += (k.log_sum_exp(n, p + i * n) + k.log_sum_exp(n, q + i * n) - 2 * p[i * n + i]) / static_cast<real>(2 * n);
-  // dS = (softmax over rows + softmax over columns - 2 I) / 2n; the column part stands transposed in q.
-  std::vector<real> row(static_cast<std::size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    const real diagonal = p[i * n + i];
-    std::copy_n(p + i * n, n, row.data());
-    k.softmax(n, p + i * n, p + i * n, nullptr);
-    ds += k.dot(n, row.data(), p + i * n);
-    std::copy_n(q + i * n, n, row.data());
-    k.softmax(n, q + i * n, q + i * n, nullptr);
-    ds += k.dot(n, row.data(), q + i * n);
-    p[i * n + i] -= 1;
-    q[i * n + i] -= 1;
-    ds -= 2 * diagonal;
-  }
-  const real scale = s / static_cast<real>(2 * n);
-  gemm(false, false, n, d, n, scale, p, n, b, d, 1, da, d);
-  gemm(true, false, n, d, n, scale, q, n, b, d, 1, da, d);
-  gemm(true, false, n, d, n, scale, p, n, a, d, 1, db, d);
-  gemm(false, false, n, d, n, scale, q, n, a, d, 1, db, d);
-  return {loss, ds / static_cast<real>(2 * n) / s};
+// Writes the gradients da, db [n, d]; returns {loss, d loss / d s}. `room` holds the scores from run to run.
+std::pair<real, real> clip_run(int64_t n, int64_t d, real s, const real* a, const real* b, real* da, real* db,
+                               std::vector<real>& room) {
+  const int64_t ld = (n + kernel_lanes - 1) / kernel_lanes * kernel_lanes;
+  room.resize(static_cast<std::size_t>((n + 3) * ld));
+  real* p = room.data();
+  gemm(false, true, n, n, d, s, a, d, b, d, 0, p, ld);
+  const real loss = kernels().contrast(n, ld, p, p + n * ld), share = 1 / static_cast<real>(2 * n);
+  gemm(false, false, n, d, n, s * share, p, ld, b, d, 0, da, d);
+  gemm(true, false, n, d, n, s * share, p, ld, a, d, 0, db, d);
+  return {loss * share, kernels().dot(n * d, a, da) / s};  // Σ a da = s Σ S dS / s
 }
 
 }  // namespace
@@ -194,37 +175,50 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
   const Tensor ta = a.value().contiguous(), tb = b.value().contiguous(),
                keep = mask.defined() ? mask.contiguous() : Tensor();
   const int64_t run = std::max<int64_t>(1, (length + chunks - 1) / chunks), runs = (length + run - 1) / run;
-  Tensor da = Tensor::zeros(a.shape()), db = Tensor::zeros(b.shape()), results = Tensor::zeros({2, batch * runs});
-  parallel_for(batch * runs, 1, [&, pa = da.write(), pb = db.write(), out = results.write()](int64_t r, int64_t) {
-    const int64_t first = r / runs * length + r % runs * run;
-    const int64_t last = std::min(first + run, (r / runs + 1) * length);
-    std::vector<int64_t> at;  // the positions that take part
-    for (int64_t i = first; i < last; ++i)
-      if (!keep.defined() || keep.data()[i] != 0) at.push_back(i);
-    const int64_t n = static_cast<int64_t>(at.size());
-    if (n < 2) return;  // a single pair has nothing to be told apart from
-    Tensor packed = Tensor::zeros({4, n, d});
-    real *xa = packed.write(), *xb = xa + n * d, *ga = xb + n * d, *gb = ga + n * d;
-    for (int64_t i = 0; i < n; ++i) {
-      std::copy_n(ta.data() + at[i] * d, d, xa + i * d);
-      std::copy_n(tb.data() + at[i] * d, d, xb + i * d);
+  Tensor da = Tensor::empty(a.shape()), db = Tensor::empty(b.shape()), results = Tensor::zeros({2, batch * runs});
+  const auto blocks = [&, pa = da.write(), pb = db.write(), out = results.write()](int64_t begin, int64_t end) {
+    std::vector<real> room, packed;
+    std::vector<int64_t> at;  // the positions of a run that take part
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t first = r / runs * length + r % runs * run;
+      const int64_t last = std::min(first + run, (r / runs + 1) * length);
+      at.clear();
+      for (int64_t i = first; i < last; ++i)
+        if (!keep.defined() || keep.data()[i] != 0) at.push_back(i);
+      const int64_t n = std::ssize(at);
+      const real *xa = ta.data() + first * d, *xb = tb.data() + first * d;
+      real *ga = pa + first * d, *gb = pb + first * d;
+      const bool all = n == last - first && n > 1;
+      if (!all) {
+        std::fill(ga, pa + last * d, real{0});
+        std::fill(gb, pb + last * d, real{0});
+        if (n < 2) continue;  // a single pair has nothing to be told apart from
+        packed.resize(static_cast<std::size_t>(4 * n * d));
+        real* rows = packed.data();
+        for (int64_t i = 0; i < n; ++i) {
+          std::copy_n(ta.data() + at[i] * d, d, rows + i * d);
+          std::copy_n(tb.data() + at[i] * d, d, rows + (n + i) * d);
+        }
+        xa = rows, xb = rows + n * d, ga = rows + 2 * n * d, gb = rows + 3 * n * d;
+      }
+      const auto [loss, ds] = clip_run(n, d, s, xa, xb, ga, gb, room);
+      out[r] = loss;
+      out[batch * runs + r] = ds;
+      for (int64_t i = 0; i < n && !all; ++i) {
+        std::copy_n(ga + i * d, d, pa + at[i] * d);
+        std::copy_n(gb + i * d, d, pb + at[i] * d);
+      }
     }
-    const auto [loss, ds] = clip_run(n, d, s, xa, xb, ga, gb);
-    out[r] = loss;
-    out[batch * runs + r] = ds;
-    for (int64_t i = 0; i < n; ++i) {
-      std::copy_n(ga + i * d, d, pa + at[i] * d);
-      std::copy_n(gb + i * d, d, pb + at[i] * d);
-    }
-  });
+  };
+  parallel_for(batch * runs, row_grain(run * d), blocks);
   const real share = 1 / static_cast<real>(std::max<int64_t>(1, batch));
   const real loss = sum_all(results.slice(0, 0, 1)) * share, ds = sum_all(results.slice(0, 1, 2)) * share;
   return record(
       "clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
       [da = Saved(da), db = Saved(db), ds, share, scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
-        const Tensor factor = Tensor::scalar(g.item() * share);
-        if (in.needs(0)) in.add(0, binary("clip_loss", Binary::mul, *da, factor));
-        if (in.needs(1)) in.add(1, binary("clip_loss", Binary::mul, *db, factor));
+        const real factor = g.item() * share;
+        in.add_scaled(0, factor, *da);
+        in.add_scaled(1, factor, *db);
         in.add(2, Tensor::full(scale_shape, g.item() * ds));
       });
 }

@@ -200,11 +200,16 @@ Var normalize(const Var& input, real eps) {
     kernels().binary(Binary::mul, n, out + r * n, row, 1, inv + r, 0);
   });
   return record("normalize", y, {input}, [y = Saved(y), inverse = Saved(inverse), n, eps](const Tensor& g, Sink in) {
-    real* dx = in.acc(0).write();
+    const std::pair<Tensor&, bool> to = in.out(0);
+    real* dx = to.first.write();
     const real *py = y->data(), *inv = inverse->data();
     each_row(g.shape(), [&](int64_t r) {
-      const real s = inv[r] < 1 / eps ? kernels().dot(n, g.data() + r * n, py + r * n) : 0;
-      kernels().axpy(n, inv[r], g.data() + r * n, dx + r * n);
+      const real* row = g.data() + r * n;
+      if (to.second)
+        kernels().axpy(n, inv[r], row, dx + r * n);
+      else
+        kernels().binary(Binary::mul, n, dx + r * n, row, 1, inv + r, 0);
+      const real s = inv[r] < 1 / eps ? kernels().dot(n, row, py + r * n) : 0;
       kernels().axpy(n, -inv[r] * s, py + r * n, dx + r * n);
     });
   });

@@ -120,6 +120,8 @@ class Sink {
   bool needs(int i) const { return static_cast<bool>(node_.parents[i]); }
   /// Adds g to input i's gradient; what broadcasting had repeated is summed away here.
   void add(int i, Tensor g);
+  /// Adds s g to input i's gradient, g of the input's shape.
+  void add_scaled(int i, real s, const Tensor& g);
   /// Input i's gradient for adding in place; zeros at first.
   Tensor& acc(int i);
   /// Like acc, but not initialised the first time: returns {gradient, whether to add}.

@@ -25,6 +25,10 @@ struct Kernels : ScanKernels {
   void (*softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
   /// log Σ exp(x), never overflowing; -inf for n = 0.
   real (*log_sum_exp)(int64_t n, const real* x);
+  /// Scores s [n, ld] of n pairs with each other, ld a multiple of kernel_lanes ≥ n: s becomes softmax over its rows +
+  /// softmax over its columns - 2 I, and 0 right of column n. `work` has room for 3 ld. Returns
+  /// Σ_i (log_sum_exp of row i + of column i - 2 s_ii).
+  real (*contrast)(int64_t n, int64_t ld, real* s, real* work);
   /// dx += g - softmax · Σ g, where y = log softmax
   void (*log_softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
   /// y = (x - mean) rstd w + b; stores mean and rstd = 1 / √(var + eps).

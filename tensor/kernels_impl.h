@@ -158,6 +158,52 @@ real log_sum_exp(int64_t n, const real* x) {
   return m + static_cast<real>(::log(total(s)));
 }
 
+real contrast(int64_t n, int64_t ld, real* s, real* work) {
+  constexpr real least = -static_cast<real>(INFINITY);
+  real *peak = work, *share = work + ld, *own = work + 2 * ld;  // of the columns, and one row's exponentials
+  real loss = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    loss -= 2 * s[i * ld + i];
+    for (int64_t j = n; j < ld; ++j) s[i * ld + j] = least;
+  }
+  for (int64_t j = 0; j < ld; j += lanes) {
+    Vec m = Vec{} + least, sum{};
+    for (int64_t i = 0; i < n; ++i) {
+      const Vec v = load(s + i * ld + j);
+      m = v > m ? v : m;
+    }
+    m = m == least ? Vec{} : m;  // right of column n
+    for (int64_t i = 0; i < n; ++i) sum += exp_lanes(load(s + i * ld + j) - m);
+    store(peak + j, m);
+    store(share + j, sum);
+  }
+  for (int64_t j = 0; j < n; ++j) loss += peak[j] + static_cast<real>(::log(share[j]));
+  for (int64_t j = 0; j < ld; j += lanes) {
+    const Vec sum = load(share + j);
+    store(share + j, sum == 0 ? Vec{} : 1 / sum);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    real* row = s + i * ld;
+    Vec m = Vec{} + least, sum{};
+    for (int64_t j = 0; j < ld; j += lanes) {
+      const Vec v = load(row + j);
+      m = v > m ? v : m;
+    }
+    const real top = largest(m);
+    for (int64_t j = 0; j < ld; j += lanes) {
+      const Vec e = exp_lanes(load(row + j) - top);
+      store(own + j, e);
+      sum += e;
+    }
+    const real all = total(sum);
+    loss += top + static_cast<real>(::log(all));
+    for (int64_t j = 0; j < ld; j += lanes)
+      store(row + j, load(own + j) * (1 / all) + exp_lanes(load(row + j) - load(peak + j)) * load(share + j));
+    row[i] -= 2;
+  }
+  return loss;
+}
+
 void log_softmax_grad(int64_t n, real* dx, const real* g, const real* y) {
   const real s = sum(n, g);
   int64_t i = 0;
@@ -238,8 +284,8 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {scan_table(isa),  binary,     unary,           unary_grad, softmax_grad, log_sum_exp,
-          log_softmax_grad, layer_norm, layer_norm_grad, nearest,    adam};
+  return {scan_table(isa), binary,           unary,      unary_grad,      softmax_grad, log_sum_exp,
+          contrast,        log_softmax_grad, layer_norm, layer_norm_grad, nearest,      adam};
 }
 
 }  // namespace
