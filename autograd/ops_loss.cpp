@@ -145,82 +145,132 @@ OP_ROW(bce_with_logits,
 
 namespace {
 
-// One run of the chunked CLIP loss on n pairs: S = s A Bᵀ, loss = Σ_i (lse_row_i + lse_col_i - 2 S_ii) / 2n.
-// Writes the gradients da, db [n, d]; returns {loss, d loss / d s}. `room` holds the scores from run to run.
-std::pair<real, real> clip_run(int64_t n, int64_t d, real s, const real* a, const real* b, real* da, real* db,
-                               std::vector<real>& room) {
-  const int64_t ld = (n + kernel_lanes - 1) / kernel_lanes * kernel_lanes;
-  room.resize(static_cast<std::size_t>((n + 3) * ld));
-  real* p = room.data();
-  gemm(false, true, n, n, d, s, a, d, b, d, 0, p, ld);
-  const real loss = kernels().contrast(n, ld, p, p + n * ld), share = 1 / static_cast<real>(2 * n);
-  gemm(false, false, n, d, n, s * share, p, ld, b, d, 0, da, d);
-  gemm(true, false, n, d, n, s * share, p, ld, a, d, 0, db, d);
-  return {loss * share, kernels().dot(n * d, a, da) / s};  // Σ a da = s Σ S dS / s
+// Pairs up to which BLAS takes longer to pack than to multiply.
+constexpr int64_t few_pairs = 48;
+
+int64_t padded(int64_t n) { return (n + kernel_lanes - 1) / kernel_lanes * kernel_lanes; }
+
+// The chunks of a batch of sequences, "runs": `run` positions each but for the last of a sequence. Rows of those that
+// the mask leaves are packed, if it does not leave all.
+struct ClipRuns {
+  int64_t length, d, run, count;  // a sequence's positions, width, positions of a run, runs of a sequence
+  Tensor keep;
+  struct Run {
+    int64_t first;
+    std::vector<int64_t> at;  // the positions that take part
+    bool all = false;
+    std::vector<real> packed;
+    int64_t pairs() const { return std::ssize(at); }
+  };
+  ClipRuns(const Shape& shape, int64_t chunks, const Tensor& mask)
+      : length(shape[1]),
+        d(shape[2]),
+        run(std::max<int64_t>(1, (length + chunks - 1) / chunks)),
+        count((length + run - 1) / run),
+        keep(mask.defined() ? mask.contiguous() : Tensor()) {}
+  int64_t positions(int64_t r) const { return std::min(run, length - r % count * run); }
+  void find(int64_t r, Run& found) const {
+    found.first = r / count * length + r % count * run;
+    found.at.clear();
+    for (int64_t i = found.first; i < found.first + positions(r); ++i)
+      if (!keep.defined() || keep.data()[i] != 0) found.at.push_back(i);
+    found.all = found.pairs() == positions(r);
+    if (!found.all) found.packed.resize(static_cast<std::size_t>(2 * found.pairs() * d));
+  }
+  // The rows of x that take part, in place `slot` of the packed ones.
+  const real* rows(const real* x, Run& found, int64_t slot) const {
+    if (found.all) return x + found.first * d;
+    real* out = found.packed.data() + slot * found.pairs() * d;
+    for (int64_t i = 0; i < found.pairs(); ++i) std::copy_n(x + found.at[i] * d, d, out + i * d);
+    return out;
+  }
+  int64_t scores_size() const { return run * padded(run); }
+};
+
+// S = s A Bᵀ [n, padded(n)] of one run.
+void clip_scores(int64_t n, int64_t d, real s, const real* a, const real* b, real* p, std::vector<real>& room) {
+  const int64_t ld = padded(n);
+  if (n > few_pairs) return gemm(false, true, n, n, d, s, a, d, b, d, 0, p, ld);
+  room.resize(static_cast<std::size_t>(d * ld));
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < d; ++i) room[i * ld + j] = b[j * d + i];
+  kernels().small_product(n, ld, d, s, a, d, 1, room.data(), ld, false, p, ld);
+}
+
+// y = scale P x, or Pᵀ x, or added to y; P [n, padded(n)], x and y [n, d].
+void clip_gradient(bool transposed, int64_t n, int64_t d, real scale, const real* p, const real* x, bool add, real* y) {
+  const int64_t ld = padded(n);
+  if (n > few_pairs) return gemm(transposed, false, n, d, n, scale, p, ld, x, d, add ? 1 : 0, y, d);
+  kernels().small_product(n, d, n, scale, p, transposed ? 1 : ld, transposed ? ld : 1, x, d, add, y, d);
 }
 
 }  // namespace
 
-// The gradients are computed with the forward pass, while the scores of a run are in the cache; backward scales them.
-// Saves d loss / da and d loss / db instead of the inputs.
+// S = s A Bᵀ of a run of n pairs: loss = Σ_i (lse_row_i + lse_col_i - 2 S_ii) / 2n, summed over runs, per sequence.
+// dA = s dS B, dB = s dSᵀ A, ds = Σ S dS / s with dS = (softmax over rows + softmax over columns - 2 I) / 2n.
+// Saves the inputs and 2n dS, which forward has at hand.
 Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks, const Tensor& mask) {
   check(a.rank() == 3 && a.shape() == b.shape(), "clip_loss: needs two tensors [B, L, d]: {} and {}", a.shape(),
         b.shape());
-  const int64_t batch = a.size(0), length = a.size(1), d = a.size(2);
+  const int64_t batch = a.size(0), d = a.size(2);
   check(chunks >= 1, "clip_loss: chunks must be at least 1: {}", chunks);
-  check(!mask.defined() || mask.shape() == Shape({batch, length}), "clip_loss: mask {} for {}", mask.shape(),
+  check(!mask.defined() || mask.shape() == Shape({batch, a.size(1)}), "clip_loss: mask {} for {}", mask.shape(),
         a.shape());
   const real s = logit_scale.value().item();
   check(s > 0, "clip_loss: logit_scale must be positive: {}", s);
-  const Tensor ta = a.value().contiguous(), tb = b.value().contiguous(),
-               keep = mask.defined() ? mask.contiguous() : Tensor();
-  const int64_t run = std::max<int64_t>(1, (length + chunks - 1) / chunks), runs = (length + run - 1) / run;
-  Tensor da = Tensor::empty(a.shape()), db = Tensor::empty(b.shape()), results = Tensor::zeros({2, batch * runs});
-  const auto blocks = [&, pa = da.write(), pb = db.write(), out = results.write()](int64_t begin, int64_t end) {
-    std::vector<real> room, packed;
-    std::vector<int64_t> at;  // the positions of a run that take part
+  const Tensor ta = a.value().contiguous(), tb = b.value().contiguous();
+  const ClipRuns runs(a.shape(), chunks, mask);
+  const int64_t all = batch * runs.count, grain = row_grain(runs.run * d);
+  Tensor gradients = Tensor::empty({all, runs.scores_size()}), results = Tensor::zeros({2, all});
+  const auto forward = [&, p = gradients.write(), out = results.write()](int64_t begin, int64_t end) {
+    std::vector<real> room, work(static_cast<std::size_t>(3 * padded(runs.run)));
+    ClipRuns::Run found;
     for (int64_t r = begin; r < end; ++r) {
-      const int64_t first = r / runs * length + r % runs * run;
-      const int64_t last = std::min(first + run, (r / runs + 1) * length);
-      at.clear();
-      for (int64_t i = first; i < last; ++i)
-        if (!keep.defined() || keep.data()[i] != 0) at.push_back(i);
-      const int64_t n = std::ssize(at);
-      const real *xa = ta.data() + first * d, *xb = tb.data() + first * d;
-      real *ga = pa + first * d, *gb = pb + first * d;
-      const bool all = n == last - first && n > 1;
-      if (!all) {
-        std::fill(ga, pa + last * d, real{0});
-        std::fill(gb, pb + last * d, real{0});
-        if (n < 2) continue;  // a single pair has nothing to be told apart from
-        packed.resize(static_cast<std::size_t>(4 * n * d));
-        real* rows = packed.data();
-        for (int64_t i = 0; i < n; ++i) {
-          std::copy_n(ta.data() + at[i] * d, d, rows + i * d);
-          std::copy_n(tb.data() + at[i] * d, d, rows + (n + i) * d);
-        }
-        xa = rows, xb = rows + n * d, ga = rows + 2 * n * d, gb = rows + 3 * n * d;
-      }
-      const auto [loss, ds] = clip_run(n, d, s, xa, xb, ga, gb, room);
-      out[r] = loss;
-      out[batch * runs + r] = ds;
-      for (int64_t i = 0; i < n && !all; ++i) {
-        std::copy_n(ga + i * d, d, pa + at[i] * d);
-        std::copy_n(gb + i * d, d, pb + at[i] * d);
-      }
+      runs.find(r, found);
+      const int64_t n = found.pairs();
+      if (n < 2) continue;  // a single pair has nothing to be told apart from
+      real* scores = p + r * runs.scores_size();
+      clip_scores(n, d, s, runs.rows(ta.data(), found, 0), runs.rows(tb.data(), found, 1), scores, room);
+      const real share = 1 / static_cast<real>(2 * n);
+      real moment = 0;
+      out[r] = share * kernels().contrast(n, padded(n), scores, work.data(), &moment);
+      out[all + r] = share * moment / s;
     }
   };
-  parallel_for(batch * runs, row_grain(run * d), blocks);
+  parallel_for(all, grain, forward);
   const real share = 1 / static_cast<real>(std::max<int64_t>(1, batch));
   const real loss = sum_all(results.slice(0, 0, 1)) * share, ds = sum_all(results.slice(0, 1, 2)) * share;
-  return record(
-      "clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
-      [da = Saved(da), db = Saved(db), ds, share, scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
-        const real factor = g.item() * share;
-        in.add_scaled(0, factor, *da);
-        in.add_scaled(1, factor, *db);
-        in.add(2, Tensor::full(scale_shape, g.item() * ds));
-      });
+  return record("clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
+                [ta = Saved(ta), tb = Saved(tb), gradients = Saved(gradients), runs, all, grain, s, ds, share,
+                 scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
+                  for (const int input : {0, 1}) {
+                    if (!in.needs(input)) continue;
+                    const std::pair<Tensor&, bool> to = in.out(input);
+                    const real *other = (input == 0 ? tb : ta)->data(), *p = gradients->data();
+                    const auto part = [&, y = to.first.write()](int64_t begin, int64_t end) {
+                      ClipRuns::Run found;
+                      for (int64_t r = begin; r < end; ++r) {
+                        runs.find(r, found);
+                        const int64_t n = found.pairs(), width = runs.d, positions = runs.positions(r);
+                        if (!to.second && (n < 2 || !found.all))
+                          std::fill_n(y + found.first * width, positions * width, real{0});
+                        if (n < 2) continue;
+                        const real scale = g.item() * share * s / static_cast<real>(2 * n);
+                        const real *x = runs.rows(other, found, 0), *dp = p + r * runs.scores_size();
+                        if (found.all) {
+                          clip_gradient(input == 1, n, width, scale, dp, x, to.second, y + found.first * width);
+                          continue;
+                        }
+                        real* dx = found.packed.data() + n * width;
+                        clip_gradient(input == 1, n, width, scale, dp, x, false, dx);
+                        for (int64_t i = 0; i < n; ++i)
+                          kernels().axpy(width, 1, dx + i * width, y + found.at[i] * width);
+                      }
+                    };
+                    parallel_for(all, grain, part);
+                  }
+                  in.add(2, Tensor::full(scale_shape, g.item() * ds));
+                });
 }
 
 #ifdef SEMINAR_OP_ROWS

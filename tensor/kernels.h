@@ -21,14 +21,18 @@ struct Kernels : ScanKernels {
   void (*unary)(Unary op, int64_t n, real* y, const real* x);
   /// dx += g f'(x), where y = f(x)
   void (*unary_grad)(Unary op, int64_t n, real* dx, const real* g, const real* x, const real* y);
+  /// C [m, n] = alpha A B, or added to C; for products so small that packing would take longer than they do.
+  /// a_ij = a[i * a_row + j * a_column]; B [k, n] and C have rows ldb and ldc apart.
+  void (*small_product)(int64_t m, int64_t n, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
+                        const real* b, int64_t ldb, bool add, real* c, int64_t ldc);
   /// dx += y (g - Σ g y)
   void (*softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
   /// log Σ exp(x), never overflowing; -inf for n = 0.
   real (*log_sum_exp)(int64_t n, const real* x);
-  /// Scores s [n, ld] of n pairs with each other, ld a multiple of kernel_lanes ≥ n: s becomes softmax over its rows +
-  /// softmax over its columns - 2 I, and 0 right of column n. `work` has room for 3 ld. Returns
-  /// Σ_i (log_sum_exp of row i + of column i - 2 s_ii).
-  real (*contrast)(int64_t n, int64_t ld, real* s, real* work);
+  /// Scores s [n, ld] of n pairs with each other, ld a multiple of kernel_lanes ≥ n: s becomes its own gradient,
+  /// softmax over rows + softmax over columns - 2 I, and 0 right of column n. `work` has room for 3 ld. Returns
+  /// Σ_i (log_sum_exp of row i + of column i - 2 s_ii); `moment`: Σ s times its gradient.
+  real (*contrast)(int64_t n, int64_t ld, real* s, real* work, real* moment);
   /// dx += g - softmax · Σ g, where y = log softmax
   void (*log_softmax_grad)(int64_t n, real* dx, const real* g, const real* y);
   /// y = (x - mean) rstd w + b; stores mean and rstd = 1 / √(var + eps).

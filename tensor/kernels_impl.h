@@ -158,50 +158,144 @@ real log_sum_exp(int64_t n, const real* x) {
   return m + static_cast<real>(::log(total(s)));
 }
 
-real contrast(int64_t n, int64_t ld, real* s, real* work) {
+// `rows` rows of C and `vectors` vectors of their columns stay in registers; of the last vector only `tail` numbers
+// count if it is `cut`.
+template <int rows, int vectors, bool cut>
+SEMINAR_INLINE void product_tile(int64_t tail, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
+                                 const real* b, int64_t ldb, bool add, real* c, int64_t ldc) {
+  Vec sum[rows][vectors] = {};
+  for (int64_t p = 0; p < k; ++p) {
+    Vec column[vectors];
+    for (int v = 0; v < vectors; ++v)
+      column[v] = v + 1 < vectors || !cut ? load(b + p * ldb + v * lanes) : load_part(b + p * ldb + v * lanes, tail, 0);
+    for (int r = 0; r < rows; ++r)
+      for (int v = 0; v < vectors; ++v) sum[r][v] += a[r * a_row + p * a_column] * column[v];
+  }
+  for (int r = 0; r < rows; ++r)
+    for (int v = 0; v < vectors; ++v) {
+      real* y = c + r * ldc + v * lanes;
+      if (v + 1 < vectors || !cut)
+        store(y, (add ? load(y) : Vec{}) + alpha * sum[r][v]);
+      else
+        store_part(y, (add ? load_part(y, tail, 0) : Vec{}) + alpha * sum[r][v], tail);
+    }
+}
+
+template <int rows>
+SEMINAR_INLINE void product_rows(int64_t n, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
+                                 const real* b, int64_t ldb, bool add, real* c, int64_t ldc) {
+  int64_t j = 0;
+  for (; j + 2 * lanes <= n; j += 2 * lanes)
+    product_tile<rows, 2, false>(0, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
+  for (; j + lanes <= n; j += lanes)
+    product_tile<rows, 1, false>(0, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
+  if (j < n) product_tile<rows, 1, true>(n - j, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
+}
+
+void small_product(int64_t m, int64_t n, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
+                   const real* b, int64_t ldb, bool add, real* c, int64_t ldc) {
+  constexpr int64_t rows = 4;
+  int64_t i = 0;
+  for (; i + rows <= m; i += rows)
+    product_rows<rows>(n, k, alpha, a + i * a_row, a_row, a_column, b, ldb, add, c + i * ldc, ldc);
+  for (; i < m; ++i) product_rows<1>(n, k, alpha, a + i * a_row, a_row, a_column, b, ldb, add, c + i * ldc, ldc);
+}
+
+// s e, where e = 0 stands for a score of -∞ right of column n.
+SEMINAR_INLINE Vec weighted(const Vec& s, const Vec& e) { return e == 0 ? Vec{} : s * e; }
+
+// contrast where no score is so far below the largest that its exponential would vanish: one exponential each.
+SEMINAR_INLINE real contrast_near(int64_t n, int64_t ld, real top, real* s, real* work, real* moment) {
+  real *columns = work, *rows = work + ld, *moments = work + 2 * ld;
+  real loss = 2 * static_cast<real>(n) * top;
+  for (int64_t j = 0; j < ld; ++j) columns[j] = moments[j] = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    Vec sum{}, product{};
+    for (int64_t j = 0; j < ld; j += lanes) {
+      const Vec v = load(s + i * ld + j), e = exp_lanes(v - top), part = weighted(v, e);
+      store(s + i * ld + j, e);
+      store(columns + j, load(columns + j) + e);
+      store(moments + j, load(moments + j) + part);
+      sum += e;
+      product += part;
+    }
+    rows[i] = total(sum);
+    *moment += total(product) / rows[i];
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    loss += static_cast<real>(::log(static_cast<double>(columns[j]) * rows[j]));
+    columns[j] = 1 / columns[j];
+    *moment += moments[j] * columns[j];
+  }
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < ld; j += lanes)
+      store(s + i * ld + j, load(s + i * ld + j) * (load(columns + j) + 1 / rows[i]));
+  return loss;
+}
+
+// contrast by the largest of every row and column.
+SEMINAR_INLINE real contrast_far(int64_t n, int64_t ld, real* s, real* work, real* moment) {
   constexpr real least = -static_cast<real>(INFINITY);
   real *peak = work, *share = work + ld, *own = work + 2 * ld;  // of the columns, and one row's exponentials
   real loss = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    loss -= 2 * s[i * ld + i];
-    for (int64_t j = n; j < ld; ++j) s[i * ld + j] = least;
-  }
   for (int64_t j = 0; j < ld; j += lanes) {
-    Vec m = Vec{} + least, sum{};
+    Vec m = Vec{} + least, sum{}, product{};
     for (int64_t i = 0; i < n; ++i) {
       const Vec v = load(s + i * ld + j);
       m = v > m ? v : m;
     }
     m = m == least ? Vec{} : m;  // right of column n
-    for (int64_t i = 0; i < n; ++i) sum += exp_lanes(load(s + i * ld + j) - m);
+    for (int64_t i = 0; i < n; ++i) {
+      const Vec v = load(s + i * ld + j), e = exp_lanes(v - m);
+      sum += e;
+      product += weighted(v, e);
+    }
+    const Vec inverse = sum == 0 ? Vec{} : 1 / sum;
+    *moment += total(product * inverse);
     store(peak + j, m);
-    store(share + j, sum);
+    store(share + j, inverse);
   }
-  for (int64_t j = 0; j < n; ++j) loss += peak[j] + static_cast<real>(::log(share[j]));
-  for (int64_t j = 0; j < ld; j += lanes) {
-    const Vec sum = load(share + j);
-    store(share + j, sum == 0 ? Vec{} : 1 / sum);
-  }
+  for (int64_t j = 0; j < n; ++j) loss += peak[j] - static_cast<real>(::log(share[j]));
   for (int64_t i = 0; i < n; ++i) {
     real* row = s + i * ld;
-    Vec m = Vec{} + least, sum{};
+    const real top = row_max(ld, row);
+    Vec sum{}, product{};
     for (int64_t j = 0; j < ld; j += lanes) {
-      const Vec v = load(row + j);
-      m = v > m ? v : m;
-    }
-    const real top = largest(m);
-    for (int64_t j = 0; j < ld; j += lanes) {
-      const Vec e = exp_lanes(load(row + j) - top);
+      const Vec v = load(row + j), e = exp_lanes(v - top);
       store(own + j, e);
       sum += e;
+      product += weighted(v, e);
     }
     const real all = total(sum);
+    *moment += total(product) / all;
     loss += top + static_cast<real>(::log(all));
     for (int64_t j = 0; j < ld; j += lanes)
       store(row + j, load(own + j) * (1 / all) + exp_lanes(load(row + j) - load(peak + j)) * load(share + j));
-    row[i] -= 2;
   }
   return loss;
+}
+
+real contrast(int64_t n, int64_t ld, real* s, real* work, real* moment) {
+  constexpr real range = 60;  // exp(-60) is a number like any other
+  constexpr real infinite = static_cast<real>(INFINITY);
+  real diagonal = 0;
+  Vec most = Vec{} - infinite, least = Vec{} + infinite;
+  for (int64_t i = 0; i < n; ++i) {
+    real* row = s + i * ld;
+    diagonal += row[i];
+    for (int64_t j = n; j < ld; ++j) row[j] = -infinite;
+    for (int64_t j = 0; j < ld; j += lanes) {
+      const Vec v = load(row + j);
+      most = v > most ? v : most;
+      least = v < least && v > -infinite ? v : least;
+    }
+  }
+  const real top = largest(most), bottom = -largest(-least);
+  *moment = -2 * diagonal;
+  const real loss =
+      top - bottom < range ? contrast_near(n, ld, top, s, work, moment) : contrast_far(n, ld, s, work, moment);
+  for (int64_t i = 0; i < n; ++i) s[i * ld + i] -= 2;
+  return loss - 2 * diagonal;
 }
 
 void log_softmax_grad(int64_t n, real* dx, const real* g, const real* y) {
@@ -284,8 +378,8 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {scan_table(isa), binary,           unary,      unary_grad,      softmax_grad, log_sum_exp,
-          contrast,        log_softmax_grad, layer_norm, layer_norm_grad, nearest,      adam};
+  return {scan_table(isa), binary,           unary,      unary_grad,      small_product, softmax_grad, log_sum_exp,
+          contrast,        log_softmax_grad, layer_norm, layer_norm_grad, nearest,       adam};
 }
 
 }  // namespace

@@ -52,10 +52,23 @@ SEMINAR_INLINE real total(const Vec& v) {
   return c[0] + c[1];
 #endif
 }
+// Like total.
 SEMINAR_INLINE real largest(const Vec& v) {
-  real m = v[0];
-  for (int i = 1; i < lanes; ++i) m = v[i] > m ? v[i] : m;
-  return m;
+#define SEMINAR_LARGER(a, b) ((a) > (b) ? (a) : (b))
+#ifdef SEMINAR_DOUBLE
+  const auto low = __builtin_shufflevector(v, v, 0, 1, 2, 3), high = __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const auto a = SEMINAR_LARGER(low, high);
+#else
+  const auto low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
+             high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto eight = SEMINAR_LARGER(low, high);
+  const auto four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3),
+             four_more = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+  const auto a = SEMINAR_LARGER(four, four_more);
+#endif
+  const real b = SEMINAR_LARGER(a[0], a[2]), c = SEMINAR_LARGER(a[1], a[3]);
+  return SEMINAR_LARGER(b, c);
+#undef SEMINAR_LARGER
 }
 
 // exp: relative error below 2e-7 in float (range reduction by ln 2, polynomial of degree 6); libm in double.

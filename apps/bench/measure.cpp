@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
@@ -54,8 +55,12 @@ Line compare_timed(const std::string& work, const std::string& rival, double goa
   std::vector<double> own, other;
   ours();  // memory that is kept has been taken
   theirs();
+  // Threads that have worked look out for more for some milliseconds, in the other one's way.
+  const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
   for (int i = 0; i < repeats; ++i) {
+    rest();
     own.push_back(time_of(ours));
+    rest();
     other.push_back(theirs());
   }
   return summary(work, rival, goal, own, other);
