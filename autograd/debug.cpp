@@ -93,7 +93,7 @@ void set_debug(int level, std::FILE* out) {
 
 namespace debug {
 
-void forward_done(const char* op, const Tensor& y, std::span<const Var> inputs) {
+void forward_done(const char* op, const Tensor& y, std::span<const VarRef> inputs) {
   State& s = state();
   const std::lock_guard lock(s.mutex);
   const double seconds = lap(s.mark);

@@ -21,7 +21,7 @@ void set_debug(int level, std::FILE* out = stderr);
 
 /// Hooks of the engine, called only if debug_level() > 0.
 namespace debug {
-void forward_done(const char* op, const Tensor& y, std::span<const Var> inputs);
+void forward_done(const char* op, const Tensor& y, std::span<const VarRef> inputs);
 void backward_begin(const Var& output, std::size_t nodes);
 void op_backward_begin();
 void op_backward_done(const Node& node);

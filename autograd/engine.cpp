@@ -33,8 +33,18 @@ NodePtr::NodePtr(const NodePtr& p) : node_(p.node_) {
   if (node_) node_->references.fetch_add(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+// Takes one reference off; true if it was the last. The only owner need not tell others (see Tensor::drop).
+bool last_reference(Node& node) {
+  return node.references.load(std::memory_order_acquire) == 1 ||
+         node.references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
+
+}  // namespace
+
 NodePtr::~NodePtr() {
-  if (!node_ || node_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!node_ || !last_reference(*node_)) return;
   // Freeing a node drops its parents, which may free them in turn: keep them in a list instead of recursing.
   std::vector<Node*> doomed{node_};
   while (!doomed.empty()) {
@@ -42,7 +52,7 @@ NodePtr::~NodePtr() {
     doomed.pop_back();
     for (NodePtr& parent : node->parents) {
       Node* p = std::exchange(parent.node_, nullptr);
-      if (p && p->references.fetch_sub(1, std::memory_order_acq_rel) == 1) doomed.push_back(p);
+      if (p && last_reference(*p)) doomed.push_back(p);
     }
     delete node;
   }
@@ -68,10 +78,10 @@ const Tensor& Saved::get() const {
   return tensor_;
 }
 
-void Sink::add(int i, Tensor g) {
+void Sink::add(int i, const Tensor& g) {
   if (!needs(i)) return;
   Node& parent = *node_.parents[i].get();
-  g = sum_to(g, parent.shape);
+  if (!(g.shape() == parent.shape)) return add(i, sum_to(g, parent.shape));
   if (!parent.grad.defined()) {
     parent.grad = g.contiguous();  // shared with others at most until the next addition, see acc()
   } else {
@@ -119,12 +129,13 @@ void Sink::rows(int i, const Ids& ids, const Tensor& rows) {
   }
 }
 
-Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward) {
+Var record(const char* op, Tensor y, std::span<const VarRef> inputs, Backward backward) {
 #ifdef SEMINAR_OP_ROWS
   if (!op_rows().count(op)) throw Bug(fmt::format("{}: an op without a row (see autograd/op_row.h)", op));
 #endif
   if (debug_level()) debug::forward_done(op, y, inputs);
-  if (!recording || std::none_of(inputs.begin(), inputs.end(), [](const Var& v) { return v.needs_grad(); })) return y;
+  if (!recording || std::none_of(inputs.begin(), inputs.end(), [](const VarRef& v) { return v.get().needs_grad(); }))
+    return y;
   NodePtr node(new Node(op, y.shape()));
   node->parents.reserve(inputs.size());
   for (const Var& v : inputs) node->parents.push_back(v.node());

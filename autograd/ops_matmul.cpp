@@ -130,7 +130,7 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
   }
   matmul_into(y, flat, weight.value().transpose(), with_bias);
   return record(
-      "linear", y.reshape(x.shape().leading().with(out_width)), {x, weight, with_bias ? bias : Var()},
+      "linear", y.reshape(x.shape().leading().with(out_width)), {x, weight, bias},
       [flat = Saved(flat), weight = Saved(weight), rows, in_width, out_width](const Tensor& upstream, Sink in) {
         const Tensor g = upstream.reshape({rows, out_width});
         if (in.needs(0)) {

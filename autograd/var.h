@@ -119,7 +119,7 @@ class Sink {
   /// True if input `i` wants a gradient; the calls below do nothing useful otherwise.
   bool needs(int i) const { return static_cast<bool>(node_.parents[i]); }
   /// Adds g to input i's gradient; what broadcasting had repeated is summed away here.
-  void add(int i, Tensor g);
+  void add(int i, const Tensor& g);
   /// Adds s g to input i's gradient, g of the input's shape.
   void add_scaled(int i, real s, const Tensor& g);
   /// Input i's gradient for adding in place; zeros at first.
@@ -133,11 +133,17 @@ class Sink {
   Node& node_;
 };
 
+/// A Var by reference, for lists of inputs.
+using VarRef = std::reference_wrapper<const Var>;
+
 /// The output `y` of op `op` as a Var. `backward` captures what it needs (Saved tensors, sizes), never a Var. A
 /// constant if gradients are off or no input needs one.
-Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward);
-inline Var record(const char* op, Tensor y, std::initializer_list<Var> inputs, Backward backward) {
-  return record(op, std::move(y), std::span<const Var>(inputs.begin(), inputs.size()), std::move(backward));
+Var record(const char* op, Tensor y, std::span<const VarRef> inputs, Backward backward);
+inline Var record(const char* op, Tensor y, std::initializer_list<VarRef> inputs, Backward backward) {
+  return record(op, std::move(y), std::span(inputs.begin(), inputs.size()), std::move(backward));
+}
+inline Var record(const char* op, Tensor y, std::span<const Var> inputs, Backward backward) {
+  return record(op, std::move(y), std::vector<VarRef>(inputs.begin(), inputs.end()), std::move(backward));
 }
 
 /// Gradients of a scalar with respect to every leaf below it, added to the leaves. The graph is freed; a second call

@@ -180,8 +180,8 @@ real sum_all(const Tensor& x) {
 }
 
 void add_into(Tensor& y, const Tensor& x) {
-  const Tensor source = x.contiguous();
-  parallel_for(y.numel(), 16384, [&, py = y.write(), px = source.data()](int64_t begin, int64_t end) {
+  if (!x.is_contiguous()) return add_into(y, x.clone());
+  parallel_for(y.numel(), 16384, [&, py = y.write(), px = x.data()](int64_t begin, int64_t end) {
     kernels().axpy(end - begin, 1, px + begin, py + begin);
   });
 }

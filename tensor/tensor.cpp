@@ -18,29 +18,9 @@ Storage* new_storage(int64_t count) {
 
 }  // namespace
 
-Tensor::Tensor(const Tensor& t)
-    : storage_(t.storage_), offset_(t.offset_), shape_(t.shape_), strides_(t.strides_), contiguous_(t.contiguous_) {
-  if (storage_) storage_->references.fetch_add(1, std::memory_order_relaxed);
-}
-
-Tensor::Tensor(Tensor&& t) noexcept
-    : storage_(std::exchange(t.storage_, nullptr)),
-      offset_(t.offset_),
-      shape_(t.shape_),
-      strides_(t.strides_),
-      contiguous_(t.contiguous_) {}
-
-Tensor& Tensor::operator=(Tensor t) noexcept {
-  std::swap(storage_, t.storage_);
-  offset_ = t.offset_;
-  shape_ = t.shape_;
-  strides_ = t.strides_;
-  contiguous_ = t.contiguous_;
-  return *this;
-}
-
-Tensor::~Tensor() {
-  if (storage_ && storage_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+void Tensor::drop() {
+  // The only owner need not tell others: a locked decrement is what small tensors cost most.
+  if (unique() || storage_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
     pool::release(storage_, storage_->bytes);
 }
 
@@ -86,7 +66,7 @@ Tensor Tensor::uniform(const Shape& shape, Rng& rng, double low, double high) {
 
 real* Tensor::write() {
   if (!storage_) throw Bug("tensor: write to an undefined tensor");
-  storage_->version.fetch_add(1, std::memory_order_relaxed);
+  storage_->version.store(version() + 1, std::memory_order_relaxed);  // one thread writes at a time
   return storage_->numbers() + offset_;
 }
 

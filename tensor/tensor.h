@@ -28,10 +28,27 @@ class Tensor {
  public:
   /// No numbers at all: defined() is false.
   Tensor() = default;
-  Tensor(const Tensor& t);
-  Tensor(Tensor&& t) noexcept;
-  Tensor& operator=(Tensor t) noexcept;
-  ~Tensor();
+  Tensor(const Tensor& t)
+      : storage_(t.storage_), offset_(t.offset_), shape_(t.shape_), strides_(t.strides_), contiguous_(t.contiguous_) {
+    if (storage_) storage_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  Tensor(Tensor&& t) noexcept
+      : storage_(std::exchange(t.storage_, nullptr)),
+        offset_(t.offset_),
+        shape_(t.shape_),
+        strides_(t.strides_),
+        contiguous_(t.contiguous_) {}
+  Tensor& operator=(Tensor t) noexcept {
+    std::swap(storage_, t.storage_);
+    offset_ = t.offset_;
+    shape_ = t.shape_;
+    strides_ = t.strides_;
+    contiguous_ = t.contiguous_;
+    return *this;
+  }
+  ~Tensor() {
+    if (storage_) drop();
+  }
 
   /// Not initialised.
   static Tensor empty(const Shape& shape);
@@ -86,6 +103,7 @@ class Tensor {
 
  private:
   void update_contiguous();
+  void drop();
 
   Storage* storage_ = nullptr;
   int64_t offset_ = 0;
