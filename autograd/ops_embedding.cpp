@@ -95,6 +95,16 @@ OP_ROW(embedding_bag,
                     },
                     "embedding_bag: bag 1 ends before"}}});
 
+namespace {
+
+// Rows that stand anywhere in memory are asked for so many rows before they are needed.
+constexpr int64_t ahead = 8;
+void fetch_row(const real* row, int64_t width) {
+  for (int64_t i = 0; i < width; i += 64 / static_cast<int64_t>(sizeof(real))) __builtin_prefetch(row + i);
+}
+
+}  // namespace
+
 // y[n] = Σ_c γ[n,c] X_c[id_c[n]]:  dγ[n,c] = g[n] · X_c[id_c[n]],  dX_c[id_c[n]] += γ[n,c] g[n]. Saves γ and the
 // tables.
 Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids) {
@@ -113,14 +123,18 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
     saved.emplace_back(tables[c].value().contiguous());
   }
   const Tensor weights = gamma.value().contiguous();
-  Tensor y = Tensor::zeros({count, width});
+  Tensor y = Tensor::empty({count, width});
   parallel_for(count, row_grain(width * channels),
                [&, out = y.write(), w = weights.data()](int64_t begin, int64_t end) {
-                 for (int64_t n = begin; n < end; ++n)
-                   for (int64_t c = 0; c < channels; ++c)
-                     if (w[n * channels + c] != 0)
-                       kernels().axpy(width, w[n * channels + c], saved[c]->data() + int64_t{ids[c][n]} * width,
-                                      out + n * width);
+                 std::vector<const real*> tables_data, rows(static_cast<std::size_t>(channels));
+                 for (const Saved& table : saved) tables_data.push_back(table->data());
+                 for (int64_t n = begin; n < end; ++n) {
+                   for (int64_t c = 0; c < channels; ++c) {
+                     rows[c] = tables_data[c] + int64_t{ids[c][n]} * width;
+                     if (n + ahead < end) fetch_row(tables_data[c] + int64_t{ids[c][n + ahead]} * width, width);
+                   }
+                   kernels().weighted_rows(width, channels, w + n * channels, rows.data(), false, out + n * width);
+                 }
                });
   std::vector<Var> inputs{gamma};
   inputs.insert(inputs.end(), tables.begin(), tables.end());
@@ -134,23 +148,42 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
           real* dw = in.acc(0).write();
           parallel_for(count, row_grain(width * channels), [&](int64_t begin, int64_t end) {
             for (int64_t n = begin; n < end; ++n)
-              for (int64_t c = 0; c < channels; ++c)
-                dw[n * channels + c] +=
-                    kernels().dot(width, g.data() + n * width, saved[c]->data() + int64_t{kept[c][n]} * width);
+              for (int64_t c = 0; c < channels; ++c) {
+                const real* table = saved[c]->data();
+                if (n + ahead < end) fetch_row(table + int64_t{kept[c][n + ahead]} * width, width);
+                dw[n * channels + c] += kernels().dot(width, g.data() + n * width, table + int64_t{kept[c][n]} * width);
+              }
           });
         }
+        std::vector<bool> done(static_cast<std::size_t>(channels));
         for (int64_t c = 0; c < channels; ++c) {
-          const int input = static_cast<int>(c) + 1;
-          if (!in.needs(input)) continue;
+          if (done[c] || !in.needs(static_cast<int>(c) + 1)) continue;
+          std::vector<std::pair<int64_t, real*>> same;  // channels that are read by the same ids, and their gradients
+          for (int64_t other = c; other < channels; ++other) {
+            const int input = static_cast<int>(other) + 1;
+            if (!in.needs(input) || kept[other].data() != kept[c].data()) continue;
+            same.emplace_back(other, in.acc(input).write());
+            done[other] = true;
+          }
           const Groups groups = group_by_id(kept[c].span());
-          real* dx = in.acc(input).write();
-          parallel_for(static_cast<int64_t>(groups.ids.size()), row_grain(4 * width), [&](int64_t begin, int64_t end) {
-            for (int64_t k = begin; k < end; ++k)
+          parallel_for(std::ssize(groups.ids), row_grain(4 * width), [&](int64_t begin, int64_t end) {
+            std::vector<const real*> rows;
+            std::vector<real> shares;
+            for (int64_t k = begin; k < end; ++k) {
+              rows.clear();
               for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j) {
-                const int64_t n = groups.order[j];
-                if (w[n * channels + c] != 0)
-                  kernels().axpy(width, w[n * channels + c], g.data() + n * width, dx + int64_t{groups.ids[k]} * width);
+                rows.push_back(g.data() + int64_t{groups.order[j]} * width);
+                if (j + ahead < groups.start[end])
+                  fetch_row(g.data() + int64_t{groups.order[j + ahead]} * width, width);
               }
+              for (const auto& [channel, dx] : same) {
+                shares.clear();
+                for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j)
+                  shares.push_back(w[int64_t{groups.order[j]} * channels + channel]);
+                kernels().weighted_rows(width, std::ssize(rows), shares.data(), rows.data(), true,
+                                        dx + int64_t{groups.ids[k]} * width);
+              }
+            }
           });
         }
       });

@@ -201,6 +201,24 @@ void small_product(int64_t m, int64_t n, int64_t k, real alpha, const real* a, i
   for (; i < m; ++i) product_rows<1>(n, k, alpha, a + i * a_row, a_row, a_column, b, ldb, add, c + i * ldc, ldc);
 }
 
+void weighted_rows(int64_t n, int64_t count, const real* w, const real* const* rows, bool add, real* y) {
+  constexpr int at_once = 4;
+  int64_t j = 0;
+  for (; j + at_once * lanes <= n; j += at_once * lanes) {
+    Vec sum[at_once];
+    for (int v = 0; v < at_once; ++v) sum[v] = add ? load(y + j + v * lanes) : Vec{};
+    for (int64_t i = 0; i < count; ++i)
+      for (int v = 0; v < at_once; ++v) sum[v] += w[i] * load(rows[i] + j + v * lanes);
+    for (int v = 0; v < at_once; ++v) store(y + j + v * lanes, sum[v]);
+  }
+  for (; j < n; j += lanes) {
+    const int64_t width = n - j < lanes ? n - j : lanes;
+    Vec sum = add ? load_part(y + j, width, 0) : Vec{};
+    for (int64_t i = 0; i < count; ++i) sum += w[i] * load_part(rows[i] + j, width, 0);
+    store_part(y + j, sum, width);
+  }
+}
+
 // s e, where e = 0 stands for a score of -∞ right of column n.
 SEMINAR_INLINE Vec weighted(const Vec& s, const Vec& e) { return e == 0 ? Vec{} : s * e; }
 
@@ -378,8 +396,9 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {scan_table(isa), binary,           unary,      unary_grad,      small_product, softmax_grad, log_sum_exp,
-          contrast,        log_softmax_grad, layer_norm, layer_norm_grad, nearest,       adam};
+  return {scan_table(isa), binary,          unary,       unary_grad, small_product,
+          weighted_rows,   softmax_grad,    log_sum_exp, contrast,   log_softmax_grad,
+          layer_norm,      layer_norm_grad, nearest,     adam};
 }
 
 }  // namespace

@@ -30,6 +30,14 @@ SEMINAR_INLINE Vec load(const real* x) {
   return v;
 }
 SEMINAR_INLINE void store(real* y, const Vec& v) { memcpy(y, &v, sizeof v); }
+#if defined(__AVX512F__) && !defined(SEMINAR_DOUBLE)
+SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1U << n) - 1), x);
+}
+SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
+  _mm512_mask_storeu_ps(y, static_cast<__mmask16>((1U << n) - 1), v);
+}
+#else
 SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
   Vec v = Vec{} + fill;
   memcpy(&v, x, static_cast<size_t>(n) * sizeof(real));
@@ -38,6 +46,7 @@ SEMINAR_INLINE Vec load_part(const real* x, int64_t n, real fill) {
 SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
   memcpy(y, &v, static_cast<size_t>(n) * sizeof(real));
 }
+#endif
 // Pairwise: lane i and lane i + half, then again.
 SEMINAR_INLINE real total(const Vec& v) {
 #ifdef SEMINAR_DOUBLE

@@ -30,7 +30,12 @@ Line summary(const std::string& work, const std::string& rival, double goal, con
              const std::vector<double>& theirs) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(theirs[i] / ours[i]);
-  Line line{work, rival, goal, false, quantile(ours, 0.5), quantile(theirs, 0.5), 0, 0, 0, ""};
+  Line line;
+  line.work = work;
+  line.rival = rival;
+  line.goal = goal;
+  line.ours = quantile(ours, 0.5);
+  line.theirs = quantile(theirs, 0.5);
   line.ratio = quantile(ratios, 0.5);
   line.low = quantile(ratios, 0.25);
   line.high = quantile(ratios, 0.75);
@@ -90,11 +95,11 @@ double product_speed() {
 }
 
 void print(const std::vector<Line>& lines) {
-  fmt::print("{:<52} {:>11}  {:<38} {:>11} {:>7}  {:<15} {:>7}  {}\n", "work", "ours", "rival", "rival's", "ratio",
+  fmt::print("{:<55} {:>12}  {:<32} {:>12} {:>7}  {:<15} {:>7}  {}\n", "work", "ours", "rival", "rival's", "ratio",
              "quartiles", "goal", "");
   for (const Line& l : lines)
-    fmt::print("{:<52} {:>8.1f} µs  {:<38} {:>8.1f} µs {:>7.2f}  {:<15} {:>7}  {:<8} {}\n", l.work, l.ours, l.rival,
-               l.theirs, l.ratio, fmt::format("{:.2f} - {:.2f}", l.low, l.high),
+    fmt::print("{:<55} {:>9.1f} {}  {:<32} {:>9.1f} {} {:>7.2f}  {:<15} {:>7}  {:<8} {}\n", l.work, l.ours, l.unit,
+               l.rival, l.theirs, l.unit, l.ratio, fmt::format("{:.2f} - {:.2f}", l.low, l.high),
                l.goal == 0 ? "" : fmt::format("{} {:g}", l.at_most ? "≤" : "≥", l.goal),
                l.goal == 0 ? ""
                : l.met()   ? "met"
@@ -105,9 +110,9 @@ void print(const std::vector<Line>& lines) {
 std::string json(const std::vector<Line>& lines) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const Line& l : lines) {
-    nlohmann::ordered_json line{{"work", l.work},       {"rival", l.rival}, {"ours_us", l.ours},
-                                {"rival_us", l.theirs}, {"ratio", l.ratio}, {"low", l.low},
-                                {"high", l.high},       {"note", l.note},   {"threads", threads()}};
+    nlohmann::ordered_json line{{"work", l.work}, {"rival", l.rival},   {"unit", l.unit},
+                                {"ours", l.ours}, {"theirs", l.theirs}, {"ratio", l.ratio},
+                                {"low", l.low},   {"high", l.high},     {"note", l.note}};
     if (l.goal != 0) {
       line[l.at_most ? "goal_at_most" : "goal_at_least"] = l.goal;
       line["met"] = l.met();

@@ -11,7 +11,7 @@ namespace seminar::bench {
 
 using Work = std::function<void()>;
 
-/// One comparison. Times are medians in µs of one execution; the ratio is rival / ours.
+/// One comparison: medians of one execution, in µs unless said; the ratio is rival / ours.
 struct Line {
   std::string work, rival;
   double goal = 0;  ///< the ratio wanted; 0: none
@@ -19,6 +19,7 @@ struct Line {
   double ours = 0, theirs = 0;
   double ratio = 0, low = 0, high = 0;  ///< median and quartiles over the repeats
   std::string note;                     ///< recall, share of the machine's limit
+  std::string unit = "µs";
   bool met() const { return at_most ? ratio <= goal : ratio >= goal; }
 };
 

@@ -8,6 +8,7 @@
 #include "seminar/head.h"
 #include "seminar/model.h"
 #include "tensor/parallel.h"
+#include "tensor/pool.h"
 
 namespace seminar::bench {
 namespace {
@@ -70,6 +71,29 @@ struct SearchUnitStep {
   }
 };
 
+// A new step and a new rival, so that nothing else is counted.
+Line peak_memory(const std::string& work, const std::string& rivals) {
+  constexpr double mega = 1e6;
+  const double before = static_cast<double>(pool::stats().live_bytes);
+  pool::reset_peak();
+  SearchUnitStep step(Rng(1));
+  step();
+  step();
+  Rival torch(rivals + "/torch_rival", "");
+  const double at_start = torch.ask("peak");
+  for (int i = 0; i < 2; ++i) torch.ask("psu_folded");
+  Line line;
+  line.work = work + ", peak memory";
+  line.rival = "libtorch, the same algebra";
+  line.goal = 2;
+  line.unit = "MB";
+  line.ours = (static_cast<double>(pool::stats().peak_bytes) - before) / mega;
+  line.theirs = torch.ask("peak") - at_start;
+  line.ratio = line.low = line.high = line.theirs / line.ours;
+  line.note = "tensors against growth of resident memory";
+  return line;
+}
+
 }  // namespace
 
 std::vector<Line> train_suite(const std::string& rivals, int repeats) {
@@ -104,6 +128,7 @@ std::vector<Line> train_suite(const std::string& rivals, int repeats) {
           [&, asked = name] { return torch.ask(asked); }));
     set_threads(before);
   }
+  lines.push_back(peak_memory(work, rivals));
   return lines;
 }
 

@@ -1,5 +1,7 @@
 // libtorch at the bench's work, in a process of its own: reads the name of a step a line (or "threads N"), answers with
-// its microseconds. The steps are those of apps/bench/engine_suite.cpp and train_suite.cpp.
+// its microseconds; "peak": with the most memory so far, in MB. The steps are those of apps/bench/engine_suite.cpp and
+// train_suite.cpp.
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <chrono>
@@ -162,6 +164,12 @@ struct SearchUnitStep {
   }
 };
 
+double peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
+}
+
 }  // namespace
 
 int main() {
@@ -178,6 +186,11 @@ int main() {
     return found;
   };
   for (std::string line; std::getline(std::cin, line);) {
+    if (line == "peak") {
+      std::printf("%.1f\n", peak_megabytes());
+      std::fflush(stdout);
+      continue;
+    }
     const auto begin = std::chrono::steady_clock::now();
     if (line.rfind("threads ", 0) == 0)
       torch::set_num_threads(std::stoi(line.substr(8)));
