@@ -18,7 +18,7 @@ struct Alive {
 };
 
 // Counted with the pool on data sets of 600 to 4000 users, with and without channels of ready-made vectors.
-constexpr Alive psu_step{17.5, 3, 6, 4, 5, 9, 4.5, 6, 0}, seminar_step{17.5, 3, 6, 3, 0, 9, 4.5, 12, 2},
+constexpr Alive psu_step{17.5, 3, 6, 4, 3, 9, 4.5, 6, 0}, seminar_step{17.5, 3, 6, 3, 0, 9, 4.5, 12, 2},
     mean_pool_step{17.5, 3, 6, 3, 0, 9, 0, 0, 0}, other_step{17.5, 3, 6, 20, 0, 9, 4.5, 12, 2};
 constexpr Alive psu_score{0, 4.5, 2, 4, 0, 6, 1.2, 1.5, 0}, seminar_score{0, 4.5, 2, 2, 0, 6, 1.2, 1.5, 2.5},
     mean_pool_score{0, 4.5, 2, 2, 0, 10, 0, 0, 0}, other_score{0, 4.5, 2, 8, 0, 10, 1.2, 1.5, 2.5};
