@@ -9,31 +9,12 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-std::atomic<int64_t> Node::alive{0};
-
 namespace {
 
-std::atomic<uint64_t> next_sequence{1};
+std::atomic<uint64_t> nodes_made{0}, nodes_gone{0};
 std::atomic<uint64_t> next_mark{1};
 thread_local bool recording = true;
 thread_local const char* current_op = "backward";
-
-}  // namespace
-
-Node::Node(const char* op_name, const Shape& value_shape)
-    : op(op_name), sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)), shape(value_shape) {
-  alive.fetch_add(1, std::memory_order_relaxed);
-}
-
-Node::~Node() { alive.fetch_sub(1, std::memory_order_relaxed); }
-
-NodePtr::NodePtr(Node* node) : node_(node) {}
-
-NodePtr::NodePtr(const NodePtr& p) : node_(p.node_) {
-  if (node_) node_->references.fetch_add(1, std::memory_order_relaxed);
-}
-
-namespace {
 
 // Takes one reference off; true if it was the last. The only owner need not tell others (see Tensor::drop).
 bool last_reference(Node& node) {
@@ -43,18 +24,28 @@ bool last_reference(Node& node) {
 
 }  // namespace
 
-NodePtr::~NodePtr() {
-  if (!node_ || !last_reference(*node_)) return;
-  // Freeing a node drops its parents, which may free them in turn: keep them in a list instead of recursing.
-  std::vector<Node*> doomed{node_};
-  while (!doomed.empty()) {
-    Node* node = doomed.back();
-    doomed.pop_back();
+Node::Node(const char* op_name, const Shape& value_shape)
+    : op(op_name), sequence(nodes_made.fetch_add(1, std::memory_order_relaxed)), shape(value_shape) {}
+
+Node::~Node() { nodes_gone.fetch_add(1, std::memory_order_relaxed); }
+
+int64_t Node::alive() { return static_cast<int64_t>(nodes_made - nodes_gone); }
+
+void NodePtr::drop() {
+  // Freeing a node drops its parents, which may free them in turn: those wait in a list instead of recursing.
+  std::vector<Node*> doomed;
+  for (Node* node = last_reference(*node_) ? node_ : nullptr; node;) {
+    Node* next = nullptr;
     for (NodePtr& parent : node->parents) {
       Node* p = std::exchange(parent.node_, nullptr);
-      if (p && last_reference(*p)) doomed.push_back(p);
+      if (p && last_reference(*p)) next ? doomed.push_back(p) : void(next = p);
     }
     delete node;
+    if (!next && !doomed.empty()) {
+      next = doomed.back();
+      doomed.pop_back();
+    }
+    node = next;
   }
 }
 
@@ -153,10 +144,10 @@ void backward(const Var& output, const Tensor& upstream, const LeafDone& done) {
   check(output.needs_grad(), "backward: the output does not depend on any parameter");
   check(upstream.shape() == output.shape(), "backward: upstream {} for an output {}", upstream.shape(), output.shape());
   const uint64_t mark = next_mark.fetch_add(1, std::memory_order_relaxed);
-  std::vector<NodePtr> order{output.node()};
+  std::vector<Node*> order{output.node().get()};  // what is below the output stays, see `passed`
   output.node()->mark = mark;
   for (std::size_t next = 0; next < order.size(); ++next) {
-    Node* const node = order[next].get();
+    Node* const node = order[next];
     check(!node->released, "backward: the graph of '{}' was freed by an earlier backward(); compute the loss again",
           node->op);
     for (const NodePtr& parent : node->parents) {
@@ -164,31 +155,33 @@ void backward(const Var& output, const Tensor& upstream, const LeafDone& done) {
       if (parent->mark != mark) {
         parent->mark = mark;
         parent->awaited = 0;
-        order.push_back(parent);
+        order.push_back(parent.get());
       }
       ++parent->awaited;
     }
   }
-  std::sort(order.begin(), order.end(), [](const NodePtr& a, const NodePtr& b) { return a->sequence > b->sequence; });
+  std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
   {
     Node& top = *output.node().get();
     top.grad = top.grad.defined() && top.leaf ? binary("add", Binary::add, top.grad, upstream) : upstream.contiguous();
   }
   const bool debugging = debug_level() > 0;
   if (debugging) debug::backward_begin(output, order.size());
-  for (NodePtr& node : order) {
+  std::vector<NodePtr> passed;
+  for (Node* const node : order) {
     if (node->leaf) continue;
     current_op = node->op;
     if (debugging) debug::op_backward_begin();
-    if (node->grad.defined()) node->backward(node->grad, Sink(*node.get()));
-    if (debugging) debug::op_backward_done(*node.get());
+    if (node->grad.defined()) node->backward(node->grad, Sink(*node));
+    if (debugging) debug::op_backward_done(*node);
     node->released = true;
     node->backward = nullptr;
     node->grad = Tensor();
-    for (const NodePtr& parent : node->parents)
+    for (NodePtr& parent : node->parents) {
       if (parent && parent->leaf && --parent->awaited == 0 && done) done(*parent.get());
+      passed.push_back(std::move(parent));
+    }
     node->parents.clear();
-    node = NodePtr();
   }
   current_op = "backward";
   if (debugging) debug::backward_end();

@@ -192,8 +192,7 @@ void clip_scores(int64_t n, int64_t d, real s, const real* a, const real* b, rea
   const int64_t ld = padded(n);
   if (n > few_pairs) return gemm(false, true, n, n, d, s, a, d, b, d, 0, p, ld);
   room.resize(static_cast<std::size_t>(d * ld));
-  for (int64_t j = 0; j < n; ++j)
-    for (int64_t i = 0; i < d; ++i) room[i * ld + j] = b[j * d + i];
+  kernels().transpose(n, d, b, d, room.data(), ld);
   kernels().small_product(n, ld, d, s, a, d, 1, room.data(), ld, false, p, ld);
 }
 

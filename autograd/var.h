@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/pool.h"
 #include "tensor/tensor.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -23,20 +24,22 @@ using Backward = std::function<void(const Tensor& g, Sink in)>;
 class NodePtr {
  public:
   NodePtr() = default;
-  explicit NodePtr(Node* node);  // takes over one reference
-  NodePtr(const NodePtr& p);
+  explicit NodePtr(Node* node) : node_(node) {}  // takes over one reference
+  inline NodePtr(const NodePtr& p);
   NodePtr(NodePtr&& p) noexcept : node_(std::exchange(p.node_, nullptr)) {}
   NodePtr& operator=(NodePtr p) noexcept {
     std::swap(node_, p.node_);
     return *this;
   }
-  ~NodePtr();
+  ~NodePtr() {
+    if (node_) drop();
+  }
   Node* get() const { return node_; }
   Node* operator->() const { return node_; }
   explicit operator bool() const { return node_ != nullptr; }
 
  private:
-  friend struct Node;
+  void drop();
   Node* node_ = nullptr;
 };
 
@@ -51,6 +54,9 @@ struct RowGradient {
 struct Node {
   Node(const char* op_name, const Shape& value_shape);
   ~Node();
+  // From the pool: a step makes and frees a node for every op.
+  static void* operator new(std::size_t bytes) { return pool::allocate(bytes); }
+  static void operator delete(void* node, std::size_t bytes) { pool::release(node, bytes); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -69,8 +75,12 @@ struct Node {
   std::string name;       ///< of a parameter, for messages
   std::atomic<int32_t> references{1};
 
-  static std::atomic<int64_t> alive;  ///< nodes in existence, for leak tests
+  static int64_t alive();  ///< nodes in existence, for leak tests
 };
+
+inline NodePtr::NodePtr(const NodePtr& p) : node_(p.node_) {
+  if (node_) node_->references.fetch_add(1, std::memory_order_relaxed);
+}
 
 class Var {
  public:

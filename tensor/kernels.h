@@ -25,6 +25,8 @@ struct Kernels : ScanKernels {
   /// a_ij = a[i * a_row + j * a_column]; B [k, n] and C have rows ldb and ldc apart.
   void (*small_product)(int64_t m, int64_t n, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
                         const real* b, int64_t ldb, bool add, real* c, int64_t ldc);
+  /// y_ji = x_ij: x [m, n] with rows ldx apart, y [n, m] with rows ldy apart.
+  void (*transpose)(int64_t m, int64_t n, const real* x, int64_t ldx, real* y, int64_t ldy);
   /// y = Σ_i w[i] rows[i], or added to y: `count` rows of n numbers.
   void (*weighted_rows)(int64_t n, int64_t count, const real* w, const real* const* rows, bool add, real* y);
   /// dx += y (g - Σ g y)

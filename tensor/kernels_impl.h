@@ -201,6 +201,31 @@ void small_product(int64_t m, int64_t n, int64_t k, real alpha, const real* a, i
   for (; i < m; ++i) product_rows<1>(n, k, alpha, a + i * a_row, a_row, a_column, b, ldb, add, c + i * ldc, ldc);
 }
 
+void transpose(int64_t m, int64_t n, const real* x, int64_t ldx, real* y, int64_t ldy) {
+  using Four = real __attribute__((vector_size(4 * sizeof(real))));
+  int64_t i = 0;
+  for (; i + 4 <= m; i += 4) {
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4) {
+      Four r[4], t[4];
+      for (int k = 0; k < 4; ++k) memcpy(&r[k], x + (i + k) * ldx + j, sizeof r[k]);
+      t[0] = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+      t[1] = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+      t[2] = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+      t[3] = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+      r[0] = __builtin_shufflevector(t[0], t[2], 0, 1, 4, 5);
+      r[1] = __builtin_shufflevector(t[0], t[2], 2, 3, 6, 7);
+      r[2] = __builtin_shufflevector(t[1], t[3], 0, 1, 4, 5);
+      r[3] = __builtin_shufflevector(t[1], t[3], 2, 3, 6, 7);
+      for (int k = 0; k < 4; ++k) memcpy(y + (j + k) * ldy + i, &r[k], sizeof r[k]);
+    }
+    for (; j < n; ++j)
+      for (int k = 0; k < 4; ++k) y[j * ldy + i + k] = x[(i + k) * ldx + j];
+  }
+  for (; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) y[j * ldy + i] = x[i * ldx + j];
+}
+
 void weighted_rows(int64_t n, int64_t count, const real* w, const real* const* rows, bool add, real* y) {
   constexpr int at_once = 4;
   int64_t j = 0;
@@ -396,9 +421,9 @@ void adam(int64_t n, real* p, real* m, real* v, const real* g, const AdamStep& s
 }
 
 constexpr Kernels table(const char* isa) {
-  return {scan_table(isa), binary,          unary,       unary_grad, small_product,
-          weighted_rows,   softmax_grad,    log_sum_exp, contrast,   log_softmax_grad,
-          layer_norm,      layer_norm_grad, nearest,     adam};
+  return {scan_table(isa),  binary,        unary,           unary_grad,  small_product,
+          transpose,        weighted_rows, softmax_grad,    log_sum_exp, contrast,
+          log_softmax_grad, layer_norm,    layer_norm_grad, nearest,     adam};
 }
 
 }  // namespace

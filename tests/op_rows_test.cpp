@@ -188,7 +188,7 @@ TEST_SUITE("op rows") {
 
   TEST_CASE("no leaks, a zero upstream gives zero gradients, a second backward throws") {
     each_sample([](const OpSample& sample) {
-      const int64_t alive = Node::alive;
+      const int64_t alive = Node::alive();
       {
         const Tensor zeros = Tensor::zeros(value_of(sample, sample.inputs).shape());
         for (const Tensor& g : run(sample, sample.inputs, zeros).gradients)
@@ -199,7 +199,7 @@ TEST_SUITE("op rows") {
         backward(y, zeros);
         REQUIRE_THROWS_WITH_AS(backward(y, zeros), doctest::Contains("was freed by an earlier backward()"), Error);
       }
-      REQUIRE(Node::alive == alive);
+      REQUIRE(Node::alive() == alive);
     });
   }
 

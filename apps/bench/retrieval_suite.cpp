@@ -135,6 +135,9 @@ void faiss_lines(Problem& p, const std::string& rivals, int repeats, std::vector
 }  // namespace
 
 std::vector<Line> retrieval_suite(const std::string& rivals, int repeats) {
+  const int before = threads();
+  set_threads(1);
+  openblas_set_num_threads(1);
   std::vector<Line> lines;
   Problem p(10000);
   std::vector<std::vector<real>> exact;  // of so many targets that no branch is remembered
@@ -171,6 +174,7 @@ std::vector<Line> retrieval_suite(const std::string& rivals, int repeats) {
   lines.push_back(
       compare("the same scan, L = 10,000", "L = 100,000", 11, repeats, ours, [&] { large.by_bytes(large.target()); }));
   lines.back().at_most = true;
+  set_threads(before);
   return lines;
 }
 

@@ -12,11 +12,11 @@ int main() {
   const Var a = Var::leaf(Tensor::scalar(3));
   {
     const Var b = a + a, c = b * b;
-    fmt::print("c = {}, made of {} nodes\n{}\n", c.value().item(), Node::alive.load(), graph_dot(c));
+    fmt::print("c = {}, made of {} nodes\n{}\n", c.value().item(), Node::alive(), graph_dot(c));
     backward(c);
     fmt::print("dc/da = {}, by hand 8 a = 24\n", a.grad().item());
   }
-  fmt::print("nodes left when b and c are gone: {}, the leaf\n\n", Node::alive.load());
+  fmt::print("nodes left when b and c are gone: {}, the leaf\n\n", Node::alive());
 
   // loss = -log softmax(x)[2] by three ways: the engine, the formula p - onehot, and differences.
   const Tensor start = Tensor::from({1, 3}, {1, 2, 3});
