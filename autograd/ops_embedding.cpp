@@ -97,11 +97,7 @@ OP_ROW(embedding_bag,
 
 namespace {
 
-// Rows that stand anywhere in memory are asked for so many rows before they are needed.
-constexpr int64_t ahead = 8;
-void fetch_row(const real* row, int64_t width) {
-  for (int64_t i = 0; i < width; i += 64 / static_cast<int64_t>(sizeof(real))) __builtin_prefetch(row + i);
-}
+constexpr int64_t ahead = 8;  // rows that stand anywhere in memory are asked for so many rows before they are needed
 
 }  // namespace
 
@@ -131,7 +127,7 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
                  for (int64_t n = begin; n < end; ++n) {
                    for (int64_t c = 0; c < channels; ++c) {
                      rows[c] = tables_data[c] + int64_t{ids[c][n]} * width;
-                     if (n + ahead < end) fetch_row(tables_data[c] + int64_t{ids[c][n + ahead]} * width, width);
+                     if (n + ahead < end) prefetch(tables_data[c] + int64_t{ids[c][n + ahead]} * width, width);
                    }
                    kernels().weighted_rows(width, channels, w + n * channels, rows.data(), false, out + n * width);
                  }
@@ -150,7 +146,7 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
             for (int64_t n = begin; n < end; ++n)
               for (int64_t c = 0; c < channels; ++c) {
                 const real* table = saved[c]->data();
-                if (n + ahead < end) fetch_row(table + int64_t{kept[c][n + ahead]} * width, width);
+                if (n + ahead < end) prefetch(table + int64_t{kept[c][n + ahead]} * width, width);
                 dw[n * channels + c] += kernels().dot(width, g.data() + n * width, table + int64_t{kept[c][n]} * width);
               }
           });
@@ -173,8 +169,7 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
               rows.clear();
               for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j) {
                 rows.push_back(g.data() + int64_t{groups.order[j]} * width);
-                if (j + ahead < groups.start[end])
-                  fetch_row(g.data() + int64_t{groups.order[j + ahead]} * width, width);
+                if (j + ahead < groups.start[end]) prefetch(g.data() + int64_t{groups.order[j + ahead]} * width, width);
               }
               for (const auto& [channel, dx] : same) {
                 shares.clear();

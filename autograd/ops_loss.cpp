@@ -168,9 +168,10 @@ struct ClipRuns {
         run(std::max<int64_t>(1, (length + chunks - 1) / chunks)),
         count((length + run - 1) / run),
         keep(mask.defined() ? mask.contiguous() : Tensor()) {}
+  int64_t first(int64_t r) const { return r / count * length + r % count * run; }
   int64_t positions(int64_t r) const { return std::min(run, length - r % count * run); }
   void find(int64_t r, Run& found) const {
-    found.first = r / count * length + r % count * run;
+    found.first = first(r);
     found.at.clear();
     for (int64_t i = found.first; i < found.first + positions(r); ++i)
       if (!keep.defined() || keep.data()[i] != 0) found.at.push_back(i);
@@ -226,6 +227,10 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
     ClipRuns::Run found;
     for (int64_t r = begin; r < end; ++r) {
       runs.find(r, found);
+      if (r + 1 < all) {
+        prefetch(ta.data() + runs.first(r + 1) * d, runs.positions(r + 1) * d);
+        prefetch(tb.data() + runs.first(r + 1) * d, runs.positions(r + 1) * d);
+      }
       const int64_t n = found.pairs();
       if (n < 2) continue;  // a single pair has nothing to be told apart from
       real* scores = p + r * runs.scores_size();

@@ -35,7 +35,8 @@ void parallel_blocks(int64_t n, int64_t grain, BlockFunction run, const void* co
   std::mutex mutex;
   std::exception_ptr error;
   int64_t error_block = std::numeric_limits<int64_t>::max();
-#pragma omp parallel for schedule(dynamic) num_threads(team)
+  // Equal shares, not the next block for whoever is free: a thread then finds in its cache what it wrote an op before.
+#pragma omp parallel for schedule(static) num_threads(team)
   for (int64_t b = 0; b < blocks; ++b) {
     try {
       run(context, b * grain, std::min(n, (b + 1) * grain));

@@ -22,6 +22,11 @@ Tensor gather_rows(const char* op, const Tensor& table, const Ids& ids);
 /// table[ids[i], :] += rows[i, :]; every table row has one owner, so the sum's order is fixed.
 void scatter_add_rows(Tensor& table, const Ids& ids, const Tensor& rows);
 
+/// Asks for n numbers that will be needed soon.
+inline void prefetch(const real* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kernel_lanes) __builtin_prefetch(x + i);
+}
+
 /// a op b with numpy's broadcasting.
 Tensor binary(const char* name, Binary op, const Tensor& a, const Tensor& b);
 /// Sum over axis `axis`, keeping it with size 1.
