@@ -167,7 +167,7 @@ void backward(const Var& output, const Tensor& upstream, const LeafDone& done) {
   }
   const bool debugging = debug_level() > 0;
   if (debugging) debug::backward_begin(output, order.size());
-  std::vector<NodePtr> passed;
+  std::vector<NodePtr> passed;  // keeps what `order` has still to reach
   for (Node* const node : order) {
     if (node->leaf) continue;
     current_op = node->op;

@@ -357,7 +357,7 @@ int64_t not_below(int64_t n, const real* scores, real bound, int32_t* indices) {
 }
 
 void ranks(int64_t n, const real* x, int32_t* y) {
-  IntVec lane;
+  IntVec lane{};
   for (int l = 0; l < lanes; ++l) lane[l] = l;
   for (int64_t begin = 0; begin < n; begin += lanes) {
     const int64_t end = n - begin < lanes ? n : begin + lanes;
