@@ -242,6 +242,107 @@ TEST_SUITE("tensor") {
     }
   }
 
+  TEST_CASE("kernels on small matrices of every instruction set against their formulas") {
+    Rng rng(7);
+    for (const Kernels* k : available_kernels()) {
+      CAPTURE(k->isa);
+      for (const int64_t m : {1, 4, 6, 20})
+        for (const int64_t n : {3, 16, 20, 32, 50})
+          for (const bool add : {false, true}) {
+            CAPTURE(m);
+            CAPTURE(n);
+            const int64_t depth = 7;
+            const Tensor a = Tensor::normal({m, depth}, rng), b = Tensor::normal({depth, n}, rng);
+            Tensor c = Tensor::full({m, n}, 1), turned = Tensor::empty({n, m}), rows = Tensor::full({1, n}, 1);
+            k->small_product(m, n, depth, 2, a.data(), depth, 1, b.data(), n, add, c.write(), n);
+            k->transpose(m, n, c.data(), n, turned.write(), m);
+            std::vector<const real*> row;
+            for (int64_t j = 0; j < depth; ++j) row.push_back(b.data() + j * n);
+            k->weighted_rows(n, depth, a.data(), row.data(), add, rows.write());
+            for (int64_t i = 0; i < m; ++i)
+              for (int64_t j = 0; j < n; ++j) {
+                double sum = 0;
+                for (int64_t p = 0; p < depth; ++p) sum += static_cast<double>(a.at({i, p})) * b.at({p, j});
+                REQUIRE(c.at({i, j}) == doctest::Approx(2 * sum + (add ? 1 : 0)).epsilon(1e-5));
+                REQUIRE(turned.at({j, i}) == c.at({i, j}));
+                if (i == 0) REQUIRE(rows.at({0, j}) == doctest::Approx(sum + (add ? 1 : 0)).epsilon(1e-5));
+              }
+          }
+    }
+  }
+
+  TEST_CASE("contrast of every instruction set, with scores near each other and far apart") {
+    Rng rng(10);
+    for (const Kernels* k : available_kernels())
+      for (const int64_t n : {2, 5, 16, 20, 33})
+        for (const double spread : {1.0, 100.0}) {
+          CAPTURE(k->isa);
+          CAPTURE(n);
+          CAPTURE(spread);
+          const int64_t ld = (n + kernel_lanes - 1) / kernel_lanes * kernel_lanes;
+          const Tensor x = Tensor::normal({n, ld}, rng, spread);
+          const auto s = [&](int64_t i, int64_t j) { return static_cast<double>(x.at({i, j})); };
+          // log Σ exp of row or column i.
+          const auto lse = [&](int64_t i, bool column) {
+            double most = -infinity, sum = 0;
+            for (int64_t j = 0; j < n; ++j) most = std::max(most, column ? s(j, i) : s(i, j));
+            for (int64_t j = 0; j < n; ++j) sum += std::exp((column ? s(j, i) : s(i, j)) - most);
+            return most + std::log(sum);
+          };
+          Tensor y = x.clone();
+          std::vector<real> work(static_cast<std::size_t>(3 * ld));
+          real moment = 0;
+          const real loss = k->contrast(n, ld, y.write(), work.data(), &moment);
+          double expected = 0, expected_moment = 0;
+          for (int64_t i = 0; i < n; ++i) {
+            expected += lse(i, false) + lse(i, true) - 2 * s(i, i);
+            for (int64_t j = 0; j < ld; ++j) {
+              const double g =
+                  j < n ? std::exp(s(i, j) - lse(i, false)) + std::exp(s(i, j) - lse(j, true)) - 2 * (i == j) : 0;
+              REQUIRE(std::abs(y.at({i, j}) - g) < 1e-4);
+              if (j < n) expected_moment += g * s(i, j);
+            }
+          }
+          CHECK(loss == doctest::Approx(expected).epsilon(1e-4));
+          CHECK(moment == doctest::Approx(expected_moment).epsilon(1e-4));
+        }
+  }
+
+  TEST_CASE("byte_tables and byte_code_scores against their formulas") {
+    Rng rng(12);
+    for (const Kernels* k : available_kernels())
+      for (const int64_t size : {5, 256, 512})
+        for (const int64_t n : {1, 64, 700}) {
+          CAPTURE(k->isa);
+          const int64_t channels = 2, tables = 3, all = channels * tables, stride = (n + 63) / 64 * 64;
+          const Tensor table = Tensor::normal({all, size}, rng), gamma = Tensor::uniform({channels, stride}, rng, 0, 1);
+          std::vector<uint8_t> bytes(static_cast<std::size_t>(all * byte_table)), low, high;
+          for (int64_t i = 0; i < all * stride; ++i)
+            low.push_back(static_cast<uint8_t>(rng.below(std::min<int64_t>(size, 256))));
+          for (int64_t i = 0; i < all * stride / 8; ++i)
+            high.push_back(static_cast<uint8_t>(size > 256 ? rng.below(256) : 0));
+          real steps[channels], least[channels];
+          for (int64_t c = 0; c < channels; ++c)
+            steps[c] = k->byte_tables(tables, size, table.data() + c * tables * size,
+                                      bytes.data() + c * tables * byte_table, least + c);
+          std::vector<real> y(static_cast<std::size_t>(stride));
+          if (!k->byte_code_scores(n, channels, tables, bytes.data(), low.data(), high.data(), stride, gamma.data(),
+                                   steps, least, y.data()))
+            continue;
+          for (int64_t l = 0; l < n; ++l) {
+            double score = 0, error = 0;
+            for (int64_t c = 0; c < channels; ++c) {
+              double sum = 0;
+              for (int64_t t = c * tables; t < (c + 1) * tables; ++t)
+                sum += table.at({t, low[t * stride + l] + 256 * (high[(t * stride + l) / 8] >> (l % 8) & 1)});
+              score += gamma.at({c, l}) * sum;
+              error += gamma.at({c, l}) * (tables * steps[c] / 2 + 1e-5);
+            }
+            REQUIRE(std::abs(y[l] - score) <= error);
+          }
+        }
+  }
+
   TEST_CASE("byte_scores: whole numbers, the same from every instruction set") {
     Rng rng(8);
     for (const int64_t n : {4, 8, 64, 1024})
