@@ -220,7 +220,7 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
   check(s > 0, "clip_loss: logit_scale must be positive: {}", s);
   const Tensor ta = a.value().contiguous(), tb = b.value().contiguous();
   const ClipRuns runs(a.shape(), chunks, mask);
-  const int64_t all = batch * runs.count, grain = row_grain(runs.run * d);
+  const int64_t all = batch * runs.count, runs_at_once = row_grain(runs.run * d);
   Tensor gradients = Tensor::empty({all, runs.scores_size()}), results = Tensor::zeros({2, all});
   const auto forward = [&, p = gradients.write(), out = results.write()](int64_t begin, int64_t end) {
     std::vector<real> room, work(static_cast<std::size_t>(3 * padded(runs.run)));
@@ -241,11 +241,11 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
       out[all + r] = share * moment / s;
     }
   };
-  parallel_for(all, grain, forward);
+  parallel_for(all, runs_at_once, forward);
   const real share = 1 / static_cast<real>(std::max<int64_t>(1, batch));
   const real loss = sum_all(results.slice(0, 0, 1)) * share, ds = sum_all(results.slice(0, 1, 2)) * share;
   return record("clip_loss", Tensor::scalar(loss), {a, b, logit_scale},
-                [ta = Saved(ta), tb = Saved(tb), gradients = Saved(gradients), runs, all, grain, s, ds, share,
+                [ta = Saved(ta), tb = Saved(tb), gradients = Saved(gradients), runs, all, runs_at_once, s, ds, share,
                  scale_shape = logit_scale.shape()](const Tensor& g, Sink in) {
                   for (const int input : {0, 1}) {
                     if (!in.needs(input)) continue;
@@ -271,7 +271,7 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
                           kernels().axpy(width, 1, dx + i * width, y + found.at[i] * width);
                       }
                     };
-                    parallel_for(all, grain, part);
+                    parallel_for(all, runs_at_once, part);
                   }
                   in.add(2, Tensor::full(scale_shape, g.item() * ds));
                 });
