@@ -1,4 +1,4 @@
-// Coded keys laid out for scans (code_scan.h), with the memory that a search needs.
+// Coded keys laid out for scans (code_scan.h).
 #pragma once
 
 #include <span>
@@ -14,16 +14,17 @@ class CodeIndex {
   /// Codes [L, C, S] below `centroids`; gamma [L, C] weighs the channels of every key, undefined: the tables hold the
   /// weights.
   CodeIndex(std::span<const uint16_t> codes, int64_t channels, int64_t tables, int64_t centroids, const Tensor& gamma);
+  CodeIndex(const CodeIndex&) = delete;
+  CodeIndex& operator=(const CodeIndex&) = delete;
   int64_t length() const { return length_; }
   /// The k best by table [C, S, K], best first, ties by the lower position. Throws Error if a score is NaN.
-  std::span<const Found> top(const Tensor& table, int64_t k);
+  std::vector<Found> top(const Tensor& table, int64_t k) const;
 
  private:
   int64_t length_;
   std::vector<uint16_t> codes_;
-  std::vector<uint8_t> low_, ninth_, bytes_;
-  std::vector<real> gamma_, gamma_most_, scores_;
-  std::vector<Found> found_;
+  std::vector<uint8_t> low_, ninth_;
+  std::vector<real> gamma_, gamma_most_;
   CodeColumns columns_;
 };
 

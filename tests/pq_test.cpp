@@ -241,7 +241,7 @@ TEST_SUITE("pq") {
           for (int64_t i = 0; i < length * per_key; ++i) codes.push_back(static_cast<uint16_t>(rng.below(centroids)));
           const Tensor drawn = Tensor::normal({length, channels}, rng, 1),
                        gamma = weighted ? binary("gamma", Binary::mul, drawn, drawn) : Tensor();
-          CodeIndex index(codes, channels, tables, centroids, gamma);
+          const CodeIndex index(codes, channels, tables, centroids, gamma);
           for (const int64_t k : {1, 20, 100}) {
             const Tensor table = Tensor::normal({channels, tables, centroids}, rng, 1);
             std::vector<Found> all(static_cast<std::size_t>(length));
@@ -264,7 +264,7 @@ TEST_SUITE("pq") {
             }
           }
         }
-    CodeIndex index(std::vector<uint16_t>(6000, 1), 1, 2, 4, {});
+    const CodeIndex index(std::vector<uint16_t>(6000, 1), 1, 2, 4, {});
     Tensor table = Tensor::full({1, 2, 4}, 1);
     table.write()[1] = static_cast<real>(std::nan(""));
     CHECK_THROWS_WITH_AS(index.top(table, 5), "code index: a score is NaN", Error);

@@ -97,7 +97,7 @@ void quantizer_lines(Problem& p, int repeats, std::vector<Line>& lines) {
     all.push_back(ProductQuantizer::train(sample.slice(1, c, c + 1).reshape({8192, dim}), 8, {512, 4, 1}));
   const MultimodalQuantizer quantizer(std::move(all));
   const auto codes = quantizer.encode(p.keys.channels);
-  CodeIndex index(codes, channels, 8, 512, {});
+  const CodeIndex index(codes, channels, 8, 512, {});
   const Tensor gamma = Tensor::full({channels}, real{1} / channels), pair_tables = quantizer.pair_tables();
   const Tensor target = p.target_channels.slice(0, 0, 1);
   const Tensor asked = target.reshape({channels, dim});

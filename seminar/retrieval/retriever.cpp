@@ -287,7 +287,7 @@ class PqIndex : public RetrievalIndex {
   double candidates_;
   std::shared_ptr<const MultimodalQuantizer> quantizer_;
   bool target_coded_;
-  mutable CodeIndex codes_;
+  CodeIndex codes_;
 };
 
 struct DecodedIndex : ScoredIndex {
