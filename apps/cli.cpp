@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "tensor/error.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 #include "tensor/parallel.h"
 
 namespace seminar {

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "apps/cli.h"
-#include "apps/world.h"
+#include "apps/commands/world.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"

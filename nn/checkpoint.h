@@ -2,7 +2,7 @@
 #pragma once
 
 #include "nn/optim.h"
-#include "tensor/safetensors.h"
+#include "tensor/io/safetensors.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

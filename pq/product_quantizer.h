@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "pq/kmeans.h"
-#include "tensor/safetensors.h"
+#include "tensor/io/safetensors.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "seminar/attention_profile.h"
+#include "seminar/evaluation/attention_profile.h"
 #include "tensor/gemm.h"
 
 namespace seminar::inline SEMINAR_PRECISION {

@@ -11,10 +11,10 @@
 #include "seminar/clip/clip_file.h"
 #include "seminar/clip/clip_training.h"
 #include "seminar/data/features.h"
-#include "seminar/model_file.h"
-#include "seminar/seminar_model.h"
-#include "seminar/trainer.h"
-#include "tensor/file.h"
+#include "seminar/model/seminar_model.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
+#include "tensor/io/file.h"
 #include "tests/tiny_data.h"
 
 using namespace seminar;

@@ -8,9 +8,9 @@
 
 #include "seminar/baselines/mean_pool.h"
 #include "seminar/data/import.h"
-#include "seminar/leakage.h"
-#include "seminar/model_file.h"
-#include "seminar/ranks_file.h"
+#include "seminar/evaluation/leakage.h"
+#include "seminar/evaluation/ranks_file.h"
+#include "seminar/training/model_file.h"
 #include "tests/tiny_data.h"
 
 using namespace seminar;

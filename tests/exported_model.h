@@ -1,7 +1,7 @@
 // A random model of the tiny data, exported with codes, and both as files and open.
 #pragma once
 
-#include "apps/runtime_scorer.h"
+#include "apps/serve/runtime_scorer.h"
 #include "seminar/export.h"
 #include "tests/runtime/random_model.h"
 

@@ -10,8 +10,8 @@
 
 #include "apps/cli.h"
 #include "seminar/data/import.h"
-#include "seminar/model_file.h"
-#include "seminar/trainer.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
 #include "tests/faults.h"
 #include "tests/tiny_data.h"
 

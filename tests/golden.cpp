@@ -14,9 +14,9 @@
 #include "nn/optim.h"
 #include "nn/transformer.h"
 #include "pq/multimodal.h"
-#include "seminar/fusion.h"
-#include "seminar/metrics.h"
-#include "tensor/safetensors.h"
+#include "seminar/evaluation/metrics.h"
+#include "seminar/model/fusion.h"
+#include "tensor/io/safetensors.h"
 
 using namespace seminar;
 

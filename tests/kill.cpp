@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "seminar/model_file.h"
-#include "seminar/trainer.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
 #include "tensor/parallel.h"
 #include "tests/faults.h"
 #include "tests/tiny_data.h"

@@ -2,9 +2,9 @@
 #include <doctest/doctest.h>
 
 #include "seminar/data/synthetic.h"
-#include "seminar/memory.h"
-#include "seminar/model_file.h"
-#include "seminar/trainer.h"
+#include "seminar/training/memory.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
 #include "tensor/pool.h"
 #include "tests/tiny_data.h"
 

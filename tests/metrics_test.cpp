@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "seminar/bootstrap.h"
-#include "seminar/metrics.h"
+#include "seminar/evaluation/bootstrap.h"
+#include "seminar/evaluation/metrics.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "nn/optim.h"
-#include "seminar/model_file.h"
-#include "seminar/trainer.h"
-#include "tensor/file.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
+#include "tensor/io/file.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 

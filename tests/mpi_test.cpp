@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <set>
 
-#include "apps/world.h"
+#include "apps/commands/world.h"
 #include "seminar/distributed/gradient_sum.h"
 #include "tests/model_checks.h"
 

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "seminar/data/features.h"
-#include "seminar/model_file.h"
-#include "seminar/trainer.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
 #include "tests/tiny_data.h"
 
 using namespace seminar;

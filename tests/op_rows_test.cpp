@@ -8,7 +8,7 @@
 
 #include "autograd/op_row.h"
 #include "autograd/ops.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 #include "tensor/parallel.h"
 #include "tensor/rows.h"
 

@@ -1,7 +1,7 @@
 // 'seminar export' and 'seminar rank' as their users run them.
 #include <doctest/doctest.h>
 
-#include "apps/ranking.h"
+#include "apps/serve/ranking.h"
 #include "tests/exported_model.h"
 #include "tests/program.h"
 

@@ -3,9 +3,9 @@
 #include <map>
 #include <regex>
 
-#include "apps/training_log.h"
-#include "seminar/attention_profile.h"
-#include "seminar/model_file.h"
+#include "apps/commands/training_log.h"
+#include "seminar/evaluation/attention_profile.h"
+#include "seminar/training/model_file.h"
 #include "tests/program.h"
 
 using namespace seminar;

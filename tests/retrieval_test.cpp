@@ -8,11 +8,11 @@
 #include <set>
 
 #include "nn/optim.h"
-#include "seminar/evaluate.h"
-#include "seminar/model_file.h"
+#include "seminar/evaluation/evaluate.h"
 #include "seminar/retrieval/quantized_model.h"
 #include "seminar/retrieval/rq_vae.h"
 #include "seminar/studies/recall_study.h"
+#include "seminar/training/model_file.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 

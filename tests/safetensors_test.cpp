@@ -4,7 +4,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "tensor/safetensors.h"
+#include "tensor/io/safetensors.h"
 #include "tests/temporary_folder.h"
 
 using namespace seminar;

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "seminar/seminar_model.h"
+#include "seminar/model/seminar_model.h"
 #include "tests/model_checks.h"
 
 using namespace seminar;

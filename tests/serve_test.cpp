@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "apps/ranking.h"
+#include "apps/serve/ranking.h"
 #include "tensor/pool.h"
 #include "tests/exported_model.h"
 #include "tests/http_client.h"

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "pq/multimodal.h"
-#include "seminar/bootstrap.h"
-#include "seminar/gsu.h"
-#include "seminar/metrics.h"
+#include "seminar/evaluation/bootstrap.h"
+#include "seminar/evaluation/metrics.h"
+#include "seminar/model/gsu.h"
 
 using namespace seminar;
 

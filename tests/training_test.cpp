@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
-#include "seminar/trainer.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 

@@ -14,7 +14,7 @@
 #include "pq/code_index.h"
 #include "pq/multimodal.h"
 #include "seminar/retrieval/retriever.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 #include "tensor/select.h"

@@ -4,9 +4,9 @@
 #include "apps/bench/rival.h"
 #include "nn/attention.h"
 #include "nn/optim.h"
-#include "seminar/fusion.h"
-#include "seminar/head.h"
-#include "seminar/model.h"
+#include "seminar/model/fusion.h"
+#include "seminar/model/head.h"
+#include "seminar/model/model.h"
 #include "tensor/parallel.h"
 #include "tensor/pool.h"
 

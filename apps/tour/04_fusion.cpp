@@ -7,7 +7,7 @@
 
 #include "nn/attention.h"
 #include "seminar/data/dataset_builder.h"
-#include "seminar/fusion.h"
+#include "seminar/model/fusion.h"
 
 using namespace seminar;
 

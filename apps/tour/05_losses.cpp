@@ -7,8 +7,8 @@
 
 #include "nn/optim.h"
 #include "seminar/data/synthetic.h"
-#include "seminar/model_file.h"
-#include "seminar/psu.h"
+#include "seminar/model/psu.h"
+#include "seminar/training/model_file.h"
 #include "tensor/parallel.h"
 
 using namespace seminar;

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "seminar/esu.h"
+#include "seminar/model/esu.h"
 
 int main() {
   using namespace seminar;

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "seminar/bootstrap.h"
-#include "seminar/metrics.h"
+#include "seminar/evaluation/bootstrap.h"
+#include "seminar/evaluation/metrics.h"
 #include "tensor/random.h"
 
 using namespace seminar;

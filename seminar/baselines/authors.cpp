@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "pq/simhash.h"
 #include "seminar/baselines/qin.h"
-#include "seminar/retrieval/simhash.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {

@@ -3,8 +3,8 @@
 // B batch, T targets of one history, L history, K behaviours kept, H heads, d width.
 #pragma once
 
-#include "seminar/head.h"
-#include "seminar/model.h"
+#include "seminar/model/head.h"
+#include "seminar/model/model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -3,9 +3,9 @@
 // them. The hash moves with the embeddings and passes no gradient.
 #pragma once
 
+#include "pq/simhash.h"
 #include "seminar/baselines/baseline.h"
-#include "seminar/esu.h"
-#include "seminar/retrieval/simhash.h"
+#include "seminar/model/esu.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

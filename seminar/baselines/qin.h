@@ -4,7 +4,7 @@
 #pragma once
 
 #include "seminar/baselines/soft_search.h"
-#include "seminar/esu.h"
+#include "seminar/model/esu.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

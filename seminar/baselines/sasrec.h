@@ -3,7 +3,7 @@
 #pragma once
 
 #include "nn/transformer.h"
-#include "seminar/model.h"
+#include "seminar/model/model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -1,6 +1,6 @@
 #include "seminar/baselines/sdim.h"
 
-#include "seminar/retrieval/simhash.h"
+#include "pq/simhash.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {

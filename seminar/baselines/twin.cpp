@@ -1,6 +1,6 @@
 #include "seminar/baselines/twin.h"
 
-#include "seminar/gsu.h"
+#include "seminar/model/gsu.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/dataset.h"
-#include "tensor/safetensors.h"
+#include "tensor/io/safetensors.h"
 
 namespace fs = std::filesystem;
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "seminar/data/dataset.h"
-#include "seminar/fusion.h"
+#include "seminar/data/pair_ids.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

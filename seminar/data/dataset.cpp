@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/line_reader.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace fs = std::filesystem;
 

@@ -29,8 +29,8 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/io/safetensors.h"
 #include "tensor/real.h"
-#include "tensor/safetensors.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "tensor/error.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace seminar {
 namespace {

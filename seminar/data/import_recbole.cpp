@@ -8,7 +8,7 @@
 
 #include "seminar/data/features.h"
 #include "seminar/data/import.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace fs = std::filesystem;
 

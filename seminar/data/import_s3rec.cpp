@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/import.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace fs = std::filesystem;
 

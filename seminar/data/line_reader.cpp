@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace seminar {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "tensor/text.h"
+#include "tensor/io/text.h"
 
 namespace seminar {
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "tensor/error.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace fs = std::filesystem;
 

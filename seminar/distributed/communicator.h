@@ -1,5 +1,5 @@
-// The ranks that work on one job together, and how bytes go between them. Knows nothing of MPI (apps/world_mpi.cpp) nor
-// of gradients (gradient_sum.h).
+// The ranks that work on one job together, and how bytes go between them. Knows nothing of MPI
+// (apps/commands/world_mpi.cpp) nor of gradients (gradient_sum.h).
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,8 @@
 // the GSU in place of exact scores.
 #pragma once
 
+#include "seminar/model/seminar_model.h"
 #include "seminar/retrieval/retriever.h"
-#include "seminar/seminar_model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -7,7 +7,7 @@
 
 #include "pq/byte_scan.h"
 #include "pq/code_index.h"
-#include "seminar/retrieval/simhash.h"
+#include "pq/simhash.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 #include "tensor/topk.h"

@@ -1,5 +1,5 @@
 // What stands where in a safetensors file: read in place, strict, without memory of its own. The sizes in the file are
-// checked before they are used (the rules of tensor/safetensors.h).
+// checked before they are used (the rules of tensor/io/safetensors.h).
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,7 @@ class Cutter {
   std::size_t used_ = 0;
 };
 
-// Which age embedding belongs to an age ≥ 1 (seminar/model.h, age_buckets).
+// Which age embedding belongs to an age ≥ 1 (seminar/model/model.h, age_buckets).
 int64_t age_bucket(int64_t age, int64_t count) {
   return std::min(count - 1, static_cast<int64_t>(2 * std::log2(static_cast<double>(age))));
 }

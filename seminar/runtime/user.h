@@ -1,6 +1,6 @@
 // A user's history and the ranking of candidates against it (paper §3.3.2 and §3.3.3): GSU, ESU and head, as
-// seminar/seminar_model.h computes them, with everything folded that a trained model allows. All memory is taken when
-// the user is made.
+// seminar/model/seminar_model.h computes them, with everything folded that a trained model allows. All memory is taken
+// when the user is made.
 //
 // Behaviours stand in a ring of `capacity` places. Their fused vectors are kept twice: as rows, for the few that are
 // retrieved, and as columns of 16 (tensor/kernels.h), for the scan of all.

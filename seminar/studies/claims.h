@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "seminar/bootstrap.h"
+#include "seminar/evaluation/bootstrap.h"
 #include "seminar/studies/experiment.h"
 
 namespace seminar::inline SEMINAR_PRECISION {

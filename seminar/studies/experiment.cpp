@@ -7,12 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "seminar/evaluate.h"
-#include "seminar/model_file.h"
-#include "seminar/ranks_file.h"
-#include "seminar/seminar_model.h"
+#include "seminar/evaluation/evaluate.h"
+#include "seminar/evaluation/ranks_file.h"
+#include "seminar/model/seminar_model.h"
 #include "seminar/studies/file_lock.h"
-#include "tensor/file.h"
+#include "seminar/training/model_file.h"
+#include "tensor/io/file.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {

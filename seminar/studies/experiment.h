@@ -2,8 +2,8 @@
 // processes can share its work.
 #pragma once
 
-#include "seminar/metrics.h"
-#include "seminar/trainer.h"
+#include "seminar/evaluation/metrics.h"
+#include "seminar/training/trainer.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

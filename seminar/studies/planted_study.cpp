@@ -5,8 +5,8 @@
 #include <limits>
 #include <numeric>
 
-#include "seminar/evaluate.h"
-#include "seminar/seminar_model.h"
+#include "seminar/evaluation/evaluate.h"
+#include "seminar/model/seminar_model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {

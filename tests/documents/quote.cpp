@@ -3,7 +3,7 @@
 
 #include <exception>
 
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 #include "tests/documents/quotes.h"
 
 int main() {

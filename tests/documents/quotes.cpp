@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "tensor/error.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 
 namespace seminar {
 namespace {

@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "tensor/error.h"
-#include "tensor/file.h"
+#include "tensor/io/file.h"
 #include "tensor/random.h"
 #include "tests/fuzz/targets.h"
 

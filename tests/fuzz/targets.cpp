@@ -7,16 +7,16 @@
 #include <filesystem>
 
 #include "apps/cli.h"
-#include "apps/ranking.h"
+#include "apps/serve/ranking.h"
 #include "seminar/clip/clip_file.h"
 #include "seminar/data/features.h"
 #include "seminar/data/image.h"
 #include "seminar/data/import.h"
 #include "seminar/export.h"
-#include "seminar/model_file.h"
 #include "seminar/retrieval/quantized_model.h"
-#include "seminar/trainer.h"
-#include "seminar/training_state.h"
+#include "seminar/training/model_file.h"
+#include "seminar/training/trainer.h"
+#include "seminar/training/training_state.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/safetensors.h"
+#include "tensor/io/safetensors.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;

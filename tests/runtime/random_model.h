@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "seminar/model_file.h"
-#include "seminar/seminar_model.h"
+#include "seminar/model/seminar_model.h"
+#include "seminar/training/model_file.h"
 #include "tests/runtime/fixture.h"
 #include "tests/tiny_data.h"
 

@@ -1,0 +1,56 @@
+// seminar inspect
+#include <fmt/format.h>
+
+#include "apps/cli.h"
+#include "apps/commands/module_tree.h"
+#include "autograd/debug.h"
+#include "seminar/training/model_file.h"
+#include "tensor/io/file.h"
+
+namespace seminar {
+namespace {
+
+// The autograd graph of one small training step of the model.
+void draw_graph(const std::string& model_path, const std::string& data_path, const std::string& out) {
+  const Dataset data = Dataset::open(data_path);
+  const std::unique_ptr<Model> model = load_model(model_path, data);
+  const EpochTargets epoch(data, 1, 2, 10, Rng(1));
+  check(epoch.size() > 0, "{}: no user has a training target: every history is shorter than 4 actions", data_path);
+  const RunSettings run;
+  const Batch batch = make_batch(data, epoch(0), {10, 1, 0, false, false}, Rng(1));
+  write_file(out, graph_dot(model->loss(data, batch, run, Mode(), nullptr)));
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app) {
+  struct Arguments {
+    std::string path, graph, data;
+    bool dot = false;
+  };
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand(
+      "inspect", "Print what a safetensors file holds: metadata, the tree of its modules with shapes and norms");
+  command->add_option("file", a->path, "a .safetensors file")->required();
+  command->add_flag("--dot", a->dot, "print the tree as Graphviz instead");
+  CLI::Option* data = command->add_option("--data", a->data, "data set folder, for --graph");
+  command
+      ->add_option("--graph", a->graph, "write the autograd graph of one small step of the model as Graphviz to FILE")
+      ->needs(data);
+  command->callback([a] {
+    if (!a->graph.empty()) {
+      check_writable(a->graph);
+      draw_graph(a->path, a->data, a->graph);
+    }
+    const SafetensorsFile file(a->path);
+    const ModuleTree tree = module_tree(file);
+    if (a->dot) {
+      fmt::print("{}", tree.dot());
+      return;
+    }
+    for (const auto& [key, value] : file.metadata()) fmt::print("{}: {}\n", key, value);
+    fmt::print("{}{} tensors, {} numbers\n", tree.text(), file.entries().size(), tree.numbers);
+  });
+}
+
+}  // namespace seminar

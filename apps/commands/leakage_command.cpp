@@ -1,0 +1,111 @@
+// seminar data leakage
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/cli.h"
+#include "seminar/evaluation/leakage.h"
+#include "tensor/io/file.h"
+
+namespace seminar {
+namespace {
+
+struct LeakageArguments {
+  std::string dir, json;
+  RunSettings run;
+};
+
+// A row of the table: a count of targets, as a share of others; of times, if it asks for them.
+struct LeakageRow {
+  const char* name;
+  const char* text;
+  int64_t SplitLeakage::*count;
+  int64_t SplitLeakage::*of;
+  bool of_times = false;
+};
+constexpr LeakageRow leakage_rows[] = {
+    {"repeated", "item that the user had before", &SplitLeakage::repeated, &SplitLeakage::targets},
+    {"cold", "item that nobody has in the training part", &SplitLeakage::cold, &SplitLeakage::targets},
+    {"queried", "target with a query", &SplitLeakage::queried, &SplitLeakage::targets},
+    {"query_of_one_item", "  query that stands at this item only, in all the data", &SplitLeakage::query_of_one_item,
+     &SplitLeakage::queried},
+    {"query_known", "  ... and stands at it in the training part already", &SplitLeakage::query_known,
+     &SplitLeakage::queried},
+    {"query_in_title", "  query with all its words in the item's title", &SplitLeakage::query_in_title,
+     &SplitLeakage::queried},
+    {"same_time", "same time as the user's action before (one session)", &SplitLeakage::same_time,
+     &SplitLeakage::targets, true},
+    {"before_training", "earlier than some training action of anyone", &SplitLeakage::before_training,
+     &SplitLeakage::targets, true}};
+constexpr const char* later_text = "training actions later than the target, on average";
+constexpr int width = 56;
+
+std::string share(double part) { return fmt::format("{:.1f} %", 100 * part); }
+
+std::string share(const SplitLeakage& s, const LeakageRow& row) {
+  const int64_t count = s.*row.count, of = s.*row.of;
+  if (of == 0) return "-";
+  return fmt::format("{} = {}", count, share(static_cast<double>(count) / static_cast<double>(of)));
+}
+
+void print_row(const char* text, const std::string& valid, const std::string& test) {
+  fmt::print("{:<{}}{:>18}{:>18}\n", text, width, valid, test);
+}
+
+void print(const Leakage& l) {
+  print_row("held-out targets", "validation", "test");
+  print_row("targets", fmt::format("{}", l.valid.targets), fmt::format("{}", l.test.targets));
+  for (const LeakageRow& row : leakage_rows)
+    if (l.has_times || !row.of_times) print_row(row.text, share(l.valid, row), share(l.test, row));
+  if (l.has_times)
+    print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
+  else
+    fmt::print("The data have no times: actions are only in order.\n");
+  if (l.negatives == 0) return;
+  fmt::print(
+      "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "
+      "users.\n",
+      l.negatives, share(l.shared), share(l.shared_chance), l.same_negatives, l.users);
+}
+
+nlohmann::ordered_json json_of(const SplitLeakage& s) {
+  nlohmann::ordered_json json{{"targets", s.targets}};
+  for (const LeakageRow& row : leakage_rows) json[row.name] = s.*row.count;
+  json["later_training"] = s.later_training;
+  return json;
+}
+
+void run(LeakageArguments& a) {
+  check_settings(a.run);
+  if (!a.json.empty()) check_writable(a.json);
+  const Dataset data = Dataset::open(a.dir);
+  const Leakage l = find_leakage(data, a.run);
+  print(l);
+  if (a.json.empty()) return;
+  const nlohmann::ordered_json json{{"data", data.fingerprint()},
+                                    {"seed", a.run.seed},
+                                    {"validation", json_of(l.valid)},
+                                    {"test", json_of(l.test)},
+                                    {"has_times", l.has_times},
+                                    {"negatives", l.negatives},
+                                    {"shared_negatives", l.shared},
+                                    {"shared_by_chance", l.shared_chance},
+                                    {"users_with_same_negatives", l.same_negatives},
+                                    {"users", l.users}};
+  write_file(a.json, json.dump(2) + "\n");
+}
+
+}  // namespace
+
+void add_leakage_command(CLI::App& data) {
+  const auto a = std::make_shared<LeakageArguments>();
+  CLI::App* command = data.add_subcommand("leakage", "Report what the held-out targets of a data folder give away");
+  command->add_option("DIR", a->dir, "data folder")->required();
+  command->add_option("--seed", a->run.seed, "seed of the negatives")->capture_default_str();
+  command->add_option("--eval-negatives", a->run.eval_negatives, "negatives a user (0: all items compete)")
+      ->capture_default_str();
+  command->add_option("--json", a->json, "write the report as JSON to this file");
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace seminar

@@ -1,0 +1,87 @@
+// seminar rank
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "apps/cli.h"
+#include "apps/serve/ranking.h"
+
+namespace seminar {
+namespace {
+
+struct RankArguments {
+  std::string model, input = "-";
+  int64_t history = 0, repeat = 1;
+  bool stats = false;
+};
+
+void print_stats(std::vector<double>& seconds, int64_t requests, int64_t candidates) {
+  if (seconds.empty()) return;
+  std::sort(seconds.begin(), seconds.end());
+  const auto at = [&](double share) {
+    return 1e6 * seconds[static_cast<std::size_t>(share * static_cast<double>(seconds.size() - 1))];
+  };
+  fmt::print(stderr, "{} requests, {} candidates; a request is ranked in {:.0f} µs (p50), {:.0f} µs (p99)\n", requests,
+             candidates, at(0.5), at(0.99));
+}
+
+void run(const RankArguments& a) {
+  const ModelHandle model = open_model(a.model);
+  Ranking ranking(model.get(), a.history, {});
+  std::ifstream file;
+  if (a.input != "-") {
+    file.open(a.input);
+    check(file.is_open(), "{}: cannot open", a.input);
+  }
+  std::istream& in = a.input == "-" ? std::cin : file;
+  const std::string name = a.input == "-" ? "standard input" : a.input;
+  std::vector<double> seconds;
+  int64_t number = 0, requests = 0, candidates = 0;
+  for (std::string line; !interrupted() && std::getline(in, line);) {
+    ++number;
+    if (line.empty()) continue;
+    try {
+      fmt::print("{}\n", ranking.answer(line));
+    } catch (const Error& e) {
+      std::fflush(stdout);
+      fail("{}: line {}: {}", name, number, e.what());
+    }
+    if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
+    ++requests;
+    candidates += ranking.candidates();
+    seconds.push_back(ranking.seconds());
+    for (int64_t i = 1; i < a.repeat; ++i) {
+      ranking.rank_again();
+      seconds.push_back(ranking.seconds());
+    }
+  }
+  check(in.eof() || interrupted(), "{}: line {}: cannot be read", name, number + 1);
+  if (a.stats) print_stats(seconds, requests, candidates);
+  if (interrupted()) throw Interrupted{};
+}
+
+}  // namespace
+
+void add_rank_command(CLI::App& app) {
+  auto a = std::make_shared<RankArguments>();
+  CLI::App* command =
+      app.add_subcommand("rank", "Score candidates with an exported model: JSON lines in, JSON lines out");
+  command->add_option("--model", a->model, "file of 'seminar export'")->required();
+  command->add_option("input", a->input, "requests, one a line ('-': standard input)")->capture_default_str();
+  command->add_option("--history", a->history, "behaviours that are kept of a user (0: as exported)")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  command->add_flag("--stats", a->stats, "print at the end how long requests took");
+  command->add_option("--repeat", a->repeat, "rank every request this many times, for --stats")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->footer(
+      "A request: {\"history\": [\"50\", {\"item\": \"318\", \"query\": \"prison\"}], \"candidates\": [\"1\", \"2\"]}\n"
+      "and, if wanted, \"query\", \"k\", \"codes\", \"weights\", \"explain\", \"id\": see docs/embedding.md");
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace seminar

@@ -1,0 +1,45 @@
+// The runtime as a scorer, so that an exported model is evaluated as a trained one is.
+#pragma once
+
+#include <memory>
+
+#include "seminar/evaluation/scorer.h"
+#include "seminar/runtime/seminar.h"
+
+namespace seminar {
+
+/// Throws Error with the runtime's message for a call that failed.
+void check_runtime(seminar_status status);
+
+struct CloseModel {
+  void operator()(seminar_model* model) const { seminar_model_close(model); }
+};
+struct DestroyUser {
+  void operator()(seminar_user* user) const { seminar_user_destroy(user); }
+};
+using ModelHandle = std::unique_ptr<seminar_model, CloseModel>;
+using UserHandle = std::unique_ptr<seminar_user, DestroyUser>;
+
+ModelHandle open_model(const std::string& path);
+/// The same for a model that must have been made for this data set.
+ModelHandle open_model(const std::string& path, const Dataset& data);
+/// A user with these options; throws Error for wrong ones.
+UserHandle make_user(const seminar_model* model, const seminar_user_options& options);
+/// Whether `path` is a file of `seminar export`.
+bool is_exported(const std::string& path);
+
+/// Ranks with an exported model. Histories and K are those of `run`; run.gsu is exact or pq.
+class RuntimeScorer : public Scorer {
+ public:
+  /// Throws Error if the file is not of `seminar export` or was made for another data set.
+  RuntimeScorer(const std::string& path, const Dataset& data, const RunSettings& run);
+  std::vector<real> score(std::span<const Target> targets, const Candidates& candidates) const override;
+  bool logits() const override { return true; }
+
+ private:
+  ModelHandle model_;
+  const Dataset& data_;
+  seminar_user_options options_;
+};
+
+}  // namespace seminar

@@ -1,0 +1,114 @@
+#include "seminar/training/model_file.h"
+
+#include <algorithm>
+
+#include "nn/checkpoint.h"
+#include "seminar/baselines/authors.h"
+#include "seminar/baselines/din.h"
+#include "seminar/baselines/eta.h"
+#include "seminar/baselines/mean_pool.h"
+#include "seminar/baselines/qin.h"
+#include "seminar/baselines/sasrec.h"
+#include "seminar/baselines/sdim.h"
+#include "seminar/baselines/sim.h"
+#include "seminar/baselines/twin.h"
+#include "seminar/model/seminar_model.h"
+
+namespace seminar::inline SEMINAR_PRECISION {
+namespace {
+
+template <class M>
+std::unique_ptr<Model> make(const ModelSettings& settings, const Vocabulary& vocabulary, const Dataset& data,
+                            const Rng& rng) {
+  if constexpr (std::is_base_of_v<BaselineModel, M>)
+    return std::make_unique<M>(build<M>(settings, vocabulary, data, rng));
+  else
+    return std::make_unique<M>(build<M>(settings, vocabulary, rng));
+}
+
+template <class Unit>
+constexpr MakeModel authors = make<Baseline<Unit, AuthorsHead>>;
+
+constexpr ModelKind kinds[] = {
+    {"seminar", "GSU, ESU and CTR head of SEMINAR", make<SeminarModel>},
+    {"psu", "SEMINAR's pretraining search unit", make<Psu>},
+    {"mean_pool", "mean of the last K behaviours", make<Baseline<MeanPool>>, authors<AuthorsMeanPool>},
+    {"din", "an activation unit weighs the last K", make<Baseline<Din>>},
+    {"sim", "K by learned relevance, then target attention", make<Baseline<Sim>>, authors<AuthorsSim>},
+    {"sim_hard", "the last K of the target's category, then target attention", make<Baseline<SimHard>>},
+    {"eta", "K by SimHash, then target attention", make<Baseline<Eta>>, authors<AuthorsEta>},
+    {"sdim", "behaviours that collide with the target in hash buckets", make<Baseline<Sdim>>},
+    {"twin", "one relevance for K and for attention, one K for all heads", make<Baseline<Twin>>, authors<AuthorsTwin>},
+    {"twin_heads", "the same, every head with its own K", make<Baseline<TwinHeads>>},
+    {"qin", "K1 by the target query, K of them by the item, attention by both", make<Baseline<Qin>>,
+     authors<AuthorsQin>},
+    {"sasrec", "causal Transformer over the last behaviours", make<SasRec>},
+};
+
+std::string names(bool authors_form) {
+  std::string all;
+  for (const ModelKind& kind : kinds)
+    if (!authors_form || kind.make_authors) all += fmt::format("{}{}", all.empty() ? "" : ", ", kind.name);
+  return all;
+}
+
+}  // namespace
+
+std::span<const ModelKind> model_kinds() { return kinds; }
+
+const ModelKind& model_kind(const std::string& name) {
+  for (const ModelKind& kind : kinds)
+    if (kind.name == name) return kind;
+  fail("--model: must be one of {}: '{}'", names(false), name);
+}
+
+std::unique_ptr<Model> make_model(const std::string& kind, const ModelSettings& settings, const Dataset& data,
+                                  const Rng& rng, std::shared_ptr<const Tokenizer> tokenizer) {
+  const ModelKind& found = model_kind(kind);
+  const bool authors_form = settings.form == "authors";
+  check(!authors_form || found.make_authors, "--form authors: {} has no such form, only {} have", kind, names(true));
+  const Vocabulary vocabulary = Vocabulary::of(data, settings, std::move(tokenizer));
+  return (authors_form ? found.make_authors : found.make)(settings, vocabulary, data, rng);
+}
+
+SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunSettings& run) {
+  ModelSettings settings = model.settings();
+  RunSettings kept = run;
+  kept.threads = 0;  // the result does not depend on it
+  SafetensorsWriter file;
+  file.meta("format", model_format);
+  file.meta("kind", model.kind());
+  file.meta("settings", settings_json(settings));
+  file.meta("run", settings_json(kept));
+  file.meta("data", data.fingerprint());
+  if (model.tokenizer()) file.meta("tokenizer", model.tokenizer()->text());
+  add_parameters(file, model.params());
+  add_parameters(file, model.frozen());
+  return file;
+}
+
+void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
+  model_file(model, data, run).save(path);
+}
+
+std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) {
+  const SafetensorsFile file(path);
+  check(file.meta("format") == model_format, "{}: not a model of this program: format '{}'", path, file.meta("format"));
+  check(file.meta("data") == data.fingerprint(), "{}: made for another data set: {}, this one is {}", path,
+        file.meta("data"), data.fingerprint());
+  const ModelSettings settings = model_settings_from_json(file.meta("settings"), path);
+  std::shared_ptr<const Tokenizer> tokenizer;
+  if (settings.tokens == "bpe")
+    tokenizer = std::make_shared<Tokenizer>(Tokenizer::from_text(file.meta("tokenizer"), path + ": tokenizer"));
+  std::unique_ptr<Model> model = make_model(file.meta("kind"), settings, data, Rng(0), std::move(tokenizer));
+  Params params = model->params();
+  const Params frozen = model->frozen();
+  params.insert(params.end(), frozen.begin(), frozen.end());
+  const auto own = std::count_if(file.entries().begin(), file.entries().end(),
+                                 [](const auto& entry) { return !entry.first.starts_with(training_prefix); });
+  check(own == std::ssize(params), "{}: {} tensors in the file, {} in the model", path, own, params.size());
+  load_parameters(file, params);
+  return model;
+}
+
+}  // namespace seminar::inline SEMINAR_PRECISION
