@@ -1,5 +1,7 @@
 #include "seminar/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <nlohmann/json.hpp>

@@ -1,8 +1,6 @@
 // Sizes (or strides) of a tensor, up to six axes, held without allocation.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -76,9 +74,7 @@ class Shape {
 
 template <>
 struct fmt::formatter<seminar::Shape> : fmt::formatter<std::string_view> {
-  auto format(const seminar::Shape& s, fmt::format_context& ctx) const {
-    return fmt::format_to(ctx.out(), "[{}]", fmt::join(s.begin(), s.end(), ", "));
-  }
+  fmt::appender format(const seminar::Shape& s, fmt::format_context& context) const;
 };
 
 namespace seminar {

@@ -1,6 +1,8 @@
 // Options and printed reports of the command `data`.
 #include "apps/cli.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>

@@ -1,6 +1,8 @@
 // The CSV state machine and the field conversions.
 #include "seminar/data/csv.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 

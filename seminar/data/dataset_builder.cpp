@@ -1,5 +1,7 @@
 #include "seminar/data/dataset_builder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <limits>

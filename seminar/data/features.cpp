@@ -1,5 +1,7 @@
 #include "seminar/data/features.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 #include <cstring>

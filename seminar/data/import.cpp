@@ -1,5 +1,7 @@
 #include "seminar/data/import.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 

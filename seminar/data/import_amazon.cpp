@@ -2,6 +2,8 @@
 // description, brand, category). A review is a behaviour. Queries are made: by default from categories and brand, with
 // no word of the title, for a share of the behaviours; with ImportOptions::paper_queries every behaviour gets the first
 // five words of its own item's description, as the authors' code does, which tells the item.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>

@@ -2,6 +2,8 @@
 // float_seq). user_id, item_id and timestamp are behaviours; a column `query` is the query. Of items, a column called
 // title, name, or like that is the text; other tokens are attributes `column:value` (those of a
 // column `attributes` just `value`); numbers (float) are the item's numeric attributes. And the way back.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>

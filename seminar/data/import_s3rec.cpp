@@ -1,6 +1,8 @@
 // S3-Rec: NAME.txt (one user a line: user item item ... in time order), NAME_item2attributes.json and, if there,
 // NAME_sample.txt (user and 99 negatives of the test target). No times: the place in the line stands for them. No
 // texts; with --query-share, queries are made of attributes.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,7 @@
 #include "seminar/retrieval/quantized_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,5 +1,7 @@
 #include "seminar/studies/paper_studies.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace seminar::inline SEMINAR_PRECISION {

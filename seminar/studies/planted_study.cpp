@@ -1,5 +1,7 @@
 #include "seminar/studies/planted_study.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
