@@ -1,7 +1,12 @@
-// Solutions of the tour's exercises (docs/tour): each answer by hand, held against the library.
+// The tour's exercises (docs/tour): answers on paper against the library; templates and solutions of what is to be
+// written.
 #include <doctest/doctest.h>
+#include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "pq/multimodal.h"
 #include "seminar/evaluation/bootstrap.h"
@@ -25,9 +30,48 @@ Tensor numbers(const Shape& shape) {
   return t;
 }
 
+// Runs apps/tour/check.sh with these arguments: its exit code and all that it prints.
+struct Verdict {
+  int code;
+  std::string out;
+};
+Verdict graded(const std::string& arguments) {
+  FILE* pipe = ::popen(fmt::format("bash '{}/apps/tour/check.sh' {} 2>&1", SEMINAR_SOURCE_DIR, arguments).c_str(), "r");
+  REQUIRE(pipe);
+  std::string out;
+  std::array<char, 4096> buffer;
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) out.append(buffer.data(), n);
+  return {WEXITSTATUS(::pclose(pipe)), out};
+}
+
 }  // namespace
 
 TEST_SUITE("tour") {
+  TEST_CASE("write it yourself: the grader refuses each template in every check and accepts each solution") {
+    for (int chapter = 1; chapter <= 8; ++chapter) {
+      CAPTURE(chapter);
+      const Verdict empty = graded(std::to_string(chapter)), solved = graded(fmt::format("{} --solution", chapter));
+      CAPTURE(empty.out);
+      CAPTURE(solved.out);
+      CHECK(empty.code == 1);
+      CHECK(empty.out.find("\n0 of ") != std::string::npos);
+      CHECK(solved.code == 0);
+      CHECK(solved.out.find("not yet") == std::string::npos);
+      CHECK(solved.out.find("warning") == std::string::npos);
+    }
+  }
+
+  TEST_CASE("write it yourself: wrong use is one line and exit code 2; a copy elsewhere is checked") {
+    for (const char* wrong : {"", "9", "1 no_such_file.h", "1 --solve", "1 2 3"}) {
+      CAPTURE(wrong);
+      const Verdict refused = graded(wrong);
+      CHECK(refused.code == 2);
+      CHECK(std::count(refused.out.begin(), refused.out.end(), '\n') == 1);
+    }
+    CHECK(graded(fmt::format("1 '{}/apps/tour/solutions/1_strides.h'", SEMINAR_SOURCE_DIR)).code == 0);
+    CHECK(graded(fmt::format("2 '{}/apps/tour/solutions/1_strides.h'", SEMINAR_SOURCE_DIR)).code == 1);
+  }
+
   TEST_CASE("exercise 1: a transposed slice by its strides") {
     const Tensor x = numbers({3, 4, 2}), y = x.slice(1, 1, 3).transpose();
     CHECK(y.shape() == Shape{3, 2, 2});

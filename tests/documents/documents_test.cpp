@@ -6,6 +6,8 @@
 #include <regex>
 
 #include "tensor/error.h"
+#include "tests/documents/counts.h"
+#include "tests/documents/floors.h"
 #include "tests/documents/quotes.h"
 #include "tests/documents/references.h"
 
@@ -58,7 +60,7 @@ TEST_SUITE("documents") {
   TEST_CASE("quoted blocks are what the sources say and what the programs print") {
     for (const std::string& path : documents()) {
       CAPTURE(path);
-      const std::string text = repository_file(path), fresh = refreshed(text);
+      const std::string text = repository_file(path), fresh = refreshed(text, 0.05);
       const auto differ = std::mismatch(text.begin(), text.end(), fresh.begin(), fresh.end());
       INFO("after line " << std::count(text.begin(), differ.first, '\n') << "; mend with build/release/bin/quote");
       CHECK(std::string(differ.first, text.end()) == std::string(differ.second, fresh.end()));
@@ -78,13 +80,62 @@ TEST_SUITE("documents") {
     const std::string document =
         "<!-- quote: nn/attention.cpp: Var target_scores( -->\n```cpp\n```\n<!-- output: tour_01_tensors "
         "-->\n```text\nx\n```\n";
-    const std::string fresh = refreshed(document);
+    const std::string fresh = refreshed(document, 0);
     CHECK(fresh != document);
     CHECK(fresh.find("matmul_transposed(wq, wk)") != std::string::npos);
-    CHECK(refreshed(fresh) == fresh);
-    CHECK_THROWS_AS(refreshed("<!-- quote: nn/attention.cpp: Var no_such( -->\n```cpp\n```\n"), Error);
-    CHECK_THROWS_AS(refreshed("<!-- output: tour_01_tensors -->\nno block\n"), Error);
-    CHECK_THROWS_AS(refreshed("<!-- output: tour_00_nothing 2>&1 -->\n```text\n```\n"), Error);
+    CHECK(refreshed(fresh, 0) == fresh);
+    CHECK_THROWS_AS(refreshed("<!-- quote: nn/attention.cpp: Var no_such( -->\n```cpp\n```\n", 0), Error);
+    CHECK_THROWS_AS(refreshed("<!-- output: tour_01_tensors -->\nno block\n", 0), Error);
+    CHECK_THROWS_AS(refreshed("<!-- output: tour_00_nothing 2>&1 -->\n```text\n```\n", 0), Error);
+  }
+
+  TEST_CASE("numbers that a command counts: lines, code, files, sizes") {
+    CHECK(code_lines("int a;\n\n  // why\nOP_ROW(f,\n       {.samples = g(1)});\nint b;  // what\n") == 2);
+    const std::string quote = repository_file("tests/documents/quote.cpp");
+    const std::string lines = std::to_string(std::count(quote.begin(), quote.end(), '\n'));
+    CHECK(with_counts("It has 7<!-- lines: tests/documents/quote.cpp --> lines.", 0) ==
+          "It has " + lines + "<!-- lines: tests/documents/quote.cpp --> lines.");
+    CHECK(with_counts("3<!-- lines: tests/documents/quote.cpp -->", 0.05).starts_with(lines));
+    const std::string near = std::to_string(std::stol(lines) + 1) + "<!-- lines: tests/documents/quote.cpp -->";
+    CHECK(with_counts(near, 0.1) == near);
+    CHECK(counted("lines", "docs/*.md docs/tour/*.md") > 1000);
+    CHECK(with_counts("1<!-- lines: docs/*.md docs/tour/*.md -->", 0).substr(1, 1) == ",");
+    CHECK(counted("files", "docs/tour/[0-9]-*.md") == 8);
+    CHECK(counted("code lines", "autograd/engine.cpp") < counted("lines", "autograd/engine.cpp"));
+    CHECK(with_counts("12 and 3<!-- kB: no_such_program -->", 0) == "12 and 3<!-- kB: no_such_program -->");
+    CHECK_THROWS_WITH_AS(with_counts("1<!-- lines: nn/engine.cpp -->", 0), "count: no file 'nn/engine.cpp'", Error);
+    CHECK_THROWS_WITH_AS(with_counts("1<!-- words: README.md -->", 0), "count: no kind 'words'", Error);
+    CHECK(refreshed("1<!-- files: README.md --> file, 2<!-- files: CONTRIBUTING.md --> files\n", 0.9) ==
+          "1<!-- files: README.md --> file, 1<!-- files: CONTRIBUTING.md --> files\n");
+  }
+
+  TEST_CASE("the list of rooms: lines of three parts, names once, includes downward") {
+    const std::vector<Room> house = rooms("# comment\n\ntop | a | and b | mid low\nmid | c | low\nlow | d | nothing\n");
+    REQUIRE(house.size() == 3);
+    CHECK(house[0].holds == "a | and b");
+    CHECK(house[0].may_include == std::vector<std::string>{"mid", "low"});
+    CHECK(house[2].may_include.empty());
+    CHECK(floors_picture(house).find("mid    c           low\n") != std::string::npos);
+    CHECK_THROWS_AS(rooms("top | a\n"), Error);
+    CHECK_THROWS_AS(rooms("top | a | low\n"), Error);
+    CHECK_THROWS_AS(rooms("low | a | nothing\nlow | a | nothing\n"), Error);
+    CHECK_THROWS_AS(rooms("low | a | top\ntop | b | nothing\ntop2 | b | low\n"), Error);
+    for (const Room& room : rooms(repository_file("docs/floors.txt")))
+      CHECK((in_repository(room.name) || in_repository(room.name + ".h")));
+  }
+
+  TEST_CASE("a document that gives measured times says on which machine and when") {
+    static const std::regex time("[0-9] (ms|µs|s)\\b"), machine("(AMD|Intel|ARM)[^|]*20[0-9][0-9]");
+    const auto dated = [&](const std::string& text) {
+      return !std::regex_search(text, time) || std::regex_search(text, machine);
+    };
+    for (const std::string& document : documents()) {
+      CAPTURE(document);
+      CHECK(dated(repository_file(document)));
+    }
+    CHECK_FALSE(dated("It takes 12 ms."));
+    CHECK(dated("It takes about 20 minutes to read."));
+    CHECK(dated("On an AMD EPYC in November 2026 it took 12 ms."));
   }
 
   TEST_CASE("paths exist") {
@@ -201,20 +252,22 @@ TEST_SUITE("documents") {
   TEST_CASE("every chapter of the tour has its formula, picture, quote, output and exercise; programs are short") {
     int64_t chapters = 0;
     for (const std::string& path : documents()) {
-      if (!path.starts_with("docs/tour/") || path.ends_with("README.md")) continue;
+      if (!fits(path, "docs/tour/[0-9]-*.md")) continue;
       CAPTURE(path);
       ++chapters;
       const std::string text = repository_file(path), number = path.substr(std::string("docs/tour/").size(), 1);
       for (const std::string& part :
            {std::string("## The formula"), std::string("## The picture"), std::string("<!-- quote: "),
-            "<!-- output: tour_0" + number, std::string("## Exercise"), "[*exercise " + number}) {
+            "<!-- output: tour_0" + number, std::string("## Exercise"), "[*exercise " + number,
+            std::string("## Write "), "apps/tour/write/" + number, "bash apps/tour/check.sh " + number,
+            "solutions.md#" + number}) {
         CAPTURE(part);
         CHECK(text.find(part) != std::string::npos);
       }
     }
     CHECK(chapters == 8);
     for (const std::string& path : repository_files()) {
-      if (!path.starts_with("apps/tour/") || !path.ends_with(".cpp")) continue;
+      if (!fits(path, "apps/tour/0*.cpp")) continue;
       const std::string text = repository_file(path);
       INFO(path);
       CHECK(std::count(text.begin(), text.end(), '\n') < 80);

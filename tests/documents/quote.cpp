@@ -10,7 +10,7 @@ int main() {
   using namespace seminar;
   try {
     for (const std::string& path : documents()) {
-      const std::string before = repository_file(path), after = refreshed(before);
+      const std::string before = repository_file(path), after = refreshed(before, 0);
       if (after == before) continue;
       write_file(SEMINAR_SOURCE_DIR "/" + path, after);
       fmt::print("{}\n", path);

@@ -8,6 +8,8 @@
 
 #include "tensor/error.h"
 #include "tensor/io/file.h"
+#include "tests/documents/counts.h"
+#include "tests/documents/floors.h"
 
 namespace seminar {
 namespace {
@@ -104,17 +106,21 @@ std::string program_output(const std::string& command) {
   return out;
 }
 
-std::string refreshed(const std::string& document) {
+std::string refreshed(const std::string& document, double tolerance) {
   const std::vector<std::string> lines = lines_of(document);
   std::string out;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    out += lines[i] + "\n";
-    const std::string quote = marked(lines[i], "quote"), output = marked(lines[i], "output");
-    if (quote.empty() && output.empty()) continue;
+    out += with_counts(lines[i], tolerance) + "\n";
+    const std::string quote = marked(lines[i], "quote"), output = marked(lines[i], "output"),
+                      picture = marked(lines[i], "picture");
+    if (quote.empty() && output.empty() && picture.empty()) continue;
     check(i + 1 < lines.size() && lines[i + 1].starts_with("```"), "{}: no block follows", lines[i]);
-    out += lines[++i] + "\n" + (output.empty() ? source_quote(quote) : program_output(output));
+    out += lines[++i] + "\n";
+    if (!quote.empty()) out += source_quote(quote);
+    if (!output.empty()) out += program_output(output);
+    if (!picture.empty()) out += floors_picture(rooms(repository_file(picture)));
     while (++i < lines.size() && lines[i] != "```") continue;
-    check(i < lines.size(), "a block does not end: {}{}", quote, output);
+    check(i < lines.size(), "a block does not end: {}{}{}", quote, output, picture);
     out += "```\n";
   }
   return out;

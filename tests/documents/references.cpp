@@ -108,13 +108,16 @@ const std::vector<std::string>& repository_files() {
   return files;
 }
 
+bool fits(const std::string& path, const std::string& pattern) {
+  return ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) == 0;
+}
+
 bool in_repository(const std::string& path) {
   const std::string pattern = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   const bool anywhere = pattern.find('/') == std::string::npos;
   return std::find(folders.begin(), folders.end(), pattern) != folders.end() ||
          std::any_of(repository_files().begin(), repository_files().end(), [&](const std::string& file) {
-           const std::string name = anywhere ? file.substr(file.rfind('/') + 1) : file;
-           return ::fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME) == 0;
+           return fits(anywhere ? file.substr(file.rfind('/') + 1) : file, pattern);
          });
 }
 

@@ -24,6 +24,8 @@ std::vector<std::string> words_of(const std::string& text);
 const std::vector<std::string>& repository_files();
 /// True for a file or folder of the repository; `path` may hold wildcards, and a mere file name may stand anywhere.
 bool in_repository(const std::string& path);
+/// Whether a path is `pattern`, whose wildcards stop at '/'.
+bool fits(const std::string& path, const std::string& pattern);
 /// C++ without its comments.
 std::string without_comments(const std::string& source);
 /// Whether `word` stands in `text` as a whole word.
