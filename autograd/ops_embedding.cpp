@@ -129,7 +129,7 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
                      rows[c] = tables_data[c] + int64_t{ids[c][n]} * width;
                      if (n + ahead < end) prefetch(tables_data[c] + int64_t{ids[c][n + ahead]} * width, width);
                    }
-                   kernels().weighted_rows(width, channels, w + n * channels, rows.data(), false, out + n * width);
+                   kernels().weighted_sum(width, channels, w + n * channels, rows.data(), false, out + n * width);
                  }
                });
   std::vector<Var> inputs{gamma};
@@ -175,8 +175,8 @@ Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<con
                 shares.clear();
                 for (int64_t j = groups.start[k]; j < groups.start[k + 1]; ++j)
                   shares.push_back(w[int64_t{groups.order[j]} * channels + channel]);
-                kernels().weighted_rows(width, std::ssize(rows), shares.data(), rows.data(), true,
-                                        dx + int64_t{groups.ids[k]} * width);
+                kernels().weighted_sum(width, std::ssize(rows), shares.data(), rows.data(), true,
+                                       dx + int64_t{groups.ids[k]} * width);
               }
             }
           });

@@ -148,7 +148,7 @@ namespace {
 // Pairs up to which BLAS takes longer to pack than to multiply.
 constexpr int64_t few_pairs = 48;
 
-int64_t padded(int64_t n) { return (n + kernel_lanes - 1) / kernel_lanes * kernel_lanes; }
+int64_t padded(int64_t n) { return round_up(n, kernel_lanes); }
 
 // The chunks of a batch of sequences, "runs": `run` positions each but for the last of a sequence. Rows of those that
 // the mask leaves are packed, if it does not leave all.
@@ -194,14 +194,14 @@ void clip_scores(int64_t n, int64_t d, real s, const real* a, const real* b, rea
   if (n > few_pairs) return gemm(false, true, n, n, d, s, a, d, b, d, 0, p, ld);
   room.resize(static_cast<std::size_t>(d * ld));
   kernels().transpose(n, d, b, d, room.data(), ld);
-  kernels().small_product(n, ld, d, s, a, d, 1, room.data(), ld, false, p, ld);
+  kernels().small_gemm(n, ld, d, s, a, d, 1, room.data(), ld, false, p, ld);
 }
 
 // y = scale P x, or Pᵀ x, or added to y; P [n, padded(n)], x and y [n, d].
 void clip_gradient(bool transposed, int64_t n, int64_t d, real scale, const real* p, const real* x, bool add, real* y) {
   const int64_t ld = padded(n);
   if (n > few_pairs) return gemm(transposed, false, n, d, n, scale, p, ld, x, d, add ? 1 : 0, y, d);
-  kernels().small_product(n, d, n, scale, p, transposed ? 1 : ld, transposed ? ld : 1, x, d, add, y, d);
+  kernels().small_gemm(n, d, n, scale, p, transposed ? 1 : ld, transposed ? ld : 1, x, d, add, y, d);
 }
 
 }  // namespace
@@ -237,7 +237,7 @@ Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks
       clip_scores(n, d, s, runs.rows(ta.data(), found, 0), runs.rows(tb.data(), found, 1), scores, room);
       const real share = 1 / static_cast<real>(2 * n);
       real moment = 0;
-      out[r] = share * kernels().contrast(n, padded(n), scores, work.data(), &moment);
+      out[r] = share * kernels().clip_loss_rows(n, padded(n), scores, work.data(), &moment);
       out[all + r] = share * moment / s;
     }
   };

@@ -4,25 +4,25 @@
 #include <cmath>
 #include <cstdint>
 
-#include "tensor/kernels.h"
+#include "pq/scan_kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 // The largest number that targets are coded with, so that no sum can overflow.
-real target_most(int64_t width) { return static_cast<real>(std::min<int64_t>(32767, INT32_MAX / (127 * width))); }
+real target_max(int64_t width) { return static_cast<real>(std::min<int64_t>(32767, INT32_MAX / (127 * width))); }
 
-real largest(int64_t n, const real* x) {
-  real most = 0;
-  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(x[i]));
-  return most;
+real largest_size(int64_t n, const real* x) {
+  real result = 0;
+  for (int64_t i = 0; i < n; ++i) result = std::max(result, std::abs(x[i]));
+  return result;
 }
 
 }  // namespace
 
 ByteKeys::ByteKeys(const Tensor& keys, int bits)
-    : length_(keys.size(0)), dim_(keys.size(1)), width_((keys.size(1) + 3) / 4 * 4) {
-  const real byte_most = static_cast<real>((1 << (bits - 1)) - 1);
+    : length_(keys.size(0)), dim_(keys.size(1)), width_(round_up(keys.size(1), 4)) {
+  const real byte_max = static_cast<real>((1 << (bits - 1)) - 1);
   const int64_t d = dim_, blocks = (length_ + byte_lanes - 1) / byte_lanes;
   check(d <= max_byte_width, "8-bit keys: at most {} numbers: {}", max_byte_width, d);
   const Tensor source = keys.contiguous();
@@ -30,37 +30,37 @@ ByteKeys::ByteKeys(const Tensor& keys, int bits)
   scales_.resize(static_cast<std::size_t>(blocks * byte_lanes));
   for (int64_t l = 0; l < length_; ++l) {
     const real* x = source.data() + l * d;
-    const real most = largest(d, x);
-    check(std::isfinite(most), "8-bit keys: key {} is not finite", l);
-    scales_[l] = most / byte_most;
+    const real size = largest_size(d, x);
+    check(std::isfinite(size), "8-bit keys: key {} is not finite", l);
+    scales_[l] = size / byte_max;
     int8_t* block = codes_.data() + l / byte_lanes * width_ * byte_lanes + l % byte_lanes * 4;
-    for (int64_t j = 0; j < d && most > 0; ++j)
-      block[j / 4 * byte_lanes * 4 + j % 4] = static_cast<int8_t>(std::lround(x[j] / most * byte_most));
+    for (int64_t j = 0; j < d && size > 0; ++j)
+      block[j / 4 * byte_lanes * 4 + j % 4] = static_cast<int8_t>(std::lround(x[j] / size * byte_max));
   }
 }
 
 void ByteKeys::scores(const real* target, real* scores) const {
   int16_t x[max_byte_width] = {};
-  const real most = largest(dim_, target), whole = target_most(width_), scale = most > 0 ? whole / most : 0;
+  const real size = largest_size(dim_, target), whole = target_max(width_), scale = size > 0 ? whole / size : 0;
   for (int64_t j = 0; j < dim_; ++j) {
     const real exact = target[j] * scale;
     x[j] = static_cast<int16_t>(exact < 0 ? exact - real{0.5} : exact + real{0.5});
   }
-  kernels().byte_scores(width_, std::ssize(scales_) / byte_lanes, x, codes_.data(), scales_.data(), most / whole,
-                        scores);
+  scan_kernels().byte_scores(width_, std::ssize(scales_) / byte_lanes, x, codes_.data(), scales_.data(), size / whole,
+                             scores);
 }
 
 int64_t ByteKeys::top(const real* target, const Tensor& keys, int64_t k, int64_t candidates, real* scores,
                       Found* found) const {
   this->scores(target, scores);
-  const real bound = candidates < length_ ? kernels().top_bound(length_, scores, candidates) : 0;
+  const real bound = candidates < length_ ? scan_kernels().top_bound(length_, scores, candidates) : 0;
   int64_t count = length_;
   if (candidates < length_ && std::isfinite(bound))
     count = select_reaching(length_, scores, 0, bound, found);
   else
     for (int64_t l = 0; l < length_; ++l) found[l].position = static_cast<int32_t>(l);
   for (int64_t i = 0; i < count; ++i)
-    found[i].score = kernels().dot(dim_, keys.data() + found[i].position * dim_, target);
+    found[i].score = vector_kernels().dot(dim_, keys.data() + found[i].position * dim_, target);
   return keep_top(count, k, found);
 }
 

@@ -1,13 +1,13 @@
 #include "pq/code_index.h"
 
-#include "tensor/scan_kernels.h"
+#include "pq/scan_kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
 CodeIndex::CodeIndex(std::span<const uint16_t> codes, int64_t channels, int64_t tables, int64_t centroids,
                      const Tensor& gamma)
     : length_(std::ssize(codes) / (channels * tables)) {
-  const int64_t in_key = channels * tables, stride = (length_ + 63) / 64 * 64;
+  const int64_t in_key = channels * tables, stride = round_up(length_, code_block);
   const bool weighted = gamma.defined();
   check(std::ssize(codes) == length_ * in_key && (!weighted || gamma.shape() == Shape({length_, channels})),
         "code index: {} codes, {} a key", codes.size(), in_key);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/scan_kernels.h"
+#include "pq/scan_kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -31,11 +31,11 @@ void all_scores(const CodeColumns& keys, int64_t n, const real* table, real* sco
 
 void CodeColumns::set(int64_t l, const uint16_t* key, const real* weights) const {
   for (int64_t t = 0; t < channels * tables; ++t) {
-    const int64_t at = t * stride + l;
-    codes[at] = key[t];
-    low[at] = static_cast<uint8_t>(key[t]);
+    const int64_t i = t * stride + l;
+    codes[i] = key[t];
+    low[i] = static_cast<uint8_t>(key[t]);
     const auto bit = static_cast<uint8_t>(1 << (l % 8));
-    ninth[at / 8] = static_cast<uint8_t>(key[t] & 256 ? ninth[at / 8] | bit : ninth[at / 8] & ~bit);
+    ninth[i / 8] = static_cast<uint8_t>(key[t] & 256 ? ninth[i / 8] | bit : ninth[i / 8] & ~bit);
   }
   for (int64_t c = 0; gamma && c < channels; ++c) {
     gamma[c * stride + l] = weights[c];

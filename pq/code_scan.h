@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "tensor/select.h"
+#include "pq/select.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -25,7 +25,7 @@ struct CodeColumns {
 real code_score(const CodeColumns& keys, const real* table, int64_t l);
 
 /// The k best of n keys, as select_top gives them for their scores; the keys stand in a ring that begins at `first`.
-/// `bytes`: room for C * S * byte_table; `scores`: for stride; `found`: for n. Returns -1 if a score is NaN.
+/// `bytes`: space for C * S * byte_table; `scores`: for stride; `found`: for n. Returns -1 if a score is NaN.
 int64_t code_top(const CodeColumns& keys, int64_t n, int64_t first, const real* table, int64_t k, uint8_t* bytes,
                  real* scores, Found* found);
 

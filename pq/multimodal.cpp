@@ -48,11 +48,11 @@ Tensor MultimodalQuantizer::pair_tables() const {
   const int64_t c = std::ssize(channels_), s = channels_[0].sub_quantizers(), k = channels_[0].centroids(),
                 width = channels_[0].dim() / s;
   Tensor tables = Tensor::empty({c, c, s, k, k});
-  parallel_for(c * c * s, 1, [&, out = tables.write()](int64_t at, int64_t) {
-    const real* a = channels_[at / (c * s)].codebooks().data() + at % s * k * width;
-    const real* b = channels_[at / s % c].codebooks().data() + at % s * k * width;
+  parallel_for(c * c * s, 1, [&, out = tables.write()](int64_t table, int64_t) {
+    const real* a = channels_[table / (c * s)].codebooks().data() + table % s * k * width;
+    const real* b = channels_[table / s % c].codebooks().data() + table % s * k * width;
     for (int64_t u = 0; u < k; ++u)
-      for (int64_t v = 0; v < k; ++v) out[(at * k + u) * k + v] = kernels().dot(width, a + u * width, b + v * width);
+      for (int64_t v = 0; v < k; ++v) out[(table * k + u) * k + v] = kernels().dot(width, a + u * width, b + v * width);
   });
   return tables;
 }

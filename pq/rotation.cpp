@@ -10,7 +10,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 constexpr int max_sweeps = 60;
-constexpr double settled = 1e-22;      // off-diagonal share of the squared norm
+constexpr double settled = 1e-22;      // off-diagonal part of the squared norm
 constexpr double least_moment = 1e-3;  // of the mean: directions no target looks at still count this much
 
 // Second moment XᵀX / n around `mean` (zero if not centred), [d, d].
@@ -34,7 +34,7 @@ Tensor moment(const Tensor& points, bool centred) {
 
 // V diag(f(λ)) Vᵀ
 template <class F>
-Tensor spectral(const Eigen& e, const F& f) {
+Tensor spectral(const EigenDecomposition& e, const F& f) {
   const int64_t d = e.vectors.size(0);
   Tensor scaled = e.vectors.clone();
   real* x = scaled.write();
@@ -44,7 +44,7 @@ Tensor spectral(const Eigen& e, const F& f) {
 
 }  // namespace
 
-Eigen symmetric_eigen(const Tensor& input) {
+EigenDecomposition symmetric_eigen(const Tensor& input) {
   check(input.rank() == 2 && input.size(0) == input.size(1) && input.size(0) >= 1,
         "symmetric_eigen: needs a square matrix, not {}", input.shape());
   const int64_t d = input.size(0);
@@ -86,7 +86,7 @@ Eigen symmetric_eigen(const Tensor& input) {
   std::vector<int64_t> order(static_cast<std::size_t>(d));
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) { return a[i * d + i] > a[j * d + j]; });
-  Eigen e{{}, Tensor::empty({d, d})};
+  EigenDecomposition e{{}, Tensor::empty({d, d})};
   real* out = e.vectors.write();
   for (int64_t j = 0; j < d; ++j) {
     e.values.push_back(a[order[j] * d + order[j]]);
@@ -99,8 +99,8 @@ Tensor opq_rotation(const Tensor& points, int64_t sub_quantizers) {
   const int64_t d = points.size(-1), width = d / std::max<int64_t>(1, sub_quantizers);
   check(sub_quantizers >= 1 && d % sub_quantizers == 0, "rotation: {} sub-quantizers do not divide width {}",
         sub_quantizers, d);
-  const Eigen e = symmetric_eigen(moment(points, true));
-  // Axes by falling variance go to the sub-vector whose product of variances is least and that has room.
+  const EigenDecomposition e = symmetric_eigen(moment(points, true));
+  // Axes by falling variance go to the sub-vector whose product of variances is least and that is not full.
   std::vector<double> log_product(static_cast<std::size_t>(sub_quantizers), 0);
   std::vector<std::vector<int64_t>> axes(static_cast<std::size_t>(sub_quantizers));
   const double tiny = 1e-12 * std::max(e.values[0], 1e-300);
@@ -109,7 +109,7 @@ Tensor opq_rotation(const Tensor& points, int64_t sub_quantizers) {
     for (int64_t b = 0; b < sub_quantizers; ++b)
       if (std::ssize(axes[b]) < width && (best < 0 || log_product[b] < log_product[best])) best = b;
     axes[best].push_back(axis);
-    // Variances relative to the least, so that every axis adds and rooms fill evenly.
+    // Variances relative to the least, so that every axis adds and sub-vectors fill evenly.
     log_product[best] += std::log(std::max(e.values[axis], tiny) / std::max(e.values.back(), tiny)) + 1e-9;
   }
   Tensor rotation = Tensor::empty({d, d});
@@ -123,7 +123,7 @@ Tensor opq_rotation(const Tensor& points, int64_t sub_quantizers) {
 ScoreTransform score_transform(const Tensor& keys, const Tensor& targets, int64_t sub_quantizers) {
   check(keys.rank() == 2 && targets.rank() == 2 && keys.size(1) == targets.size(1),
         "score_transform: keys {} and targets {}", keys.shape(), targets.shape());
-  const Eigen e = symmetric_eigen(moment(targets, false));
+  const EigenDecomposition e = symmetric_eigen(moment(targets, false));
   double floor = 0;
   for (const double v : e.values) floor += least_moment * std::max(v, 0.0) / static_cast<double>(e.values.size());
   floor = std::max(floor, 1e-30);

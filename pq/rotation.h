@@ -6,13 +6,13 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-struct Eigen {
+struct EigenDecomposition {
   std::vector<double> values;  ///< falling
   Tensor vectors;              ///< [d, d], one a column
 };
 /// Eigenvalues and orthonormal eigenvectors of a symmetric matrix [d, d], by Jacobi's rotations. Throws Error for
 /// another shape or numbers that are not finite.
-Eigen symmetric_eigen(const Tensor& a);
+EigenDecomposition symmetric_eigen(const Tensor& a);
 
 /// OPQ's parametric rotation R [d, d] for points [n, d]: their principal axes, dealt to the S sub-vectors so that the
 /// products of variances are equal. x R is coded; (q R)·(x R) = q·x.

@@ -28,8 +28,6 @@ void gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, 
 #endif
 }
 
-int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-
 // One operand of a batched product: where entry `i` starts, and how BLAS sees the last two axes.
 struct Matrices {
   Tensor t;  // keeps a copy alive where one was needed

@@ -16,11 +16,11 @@ namespace {
 const Kernels& choose() {
   const char* wish = std::getenv("SEMINAR_ISA");
   bool known = false;
-  [[maybe_unused]] const Isa isa = cpu_isa(wish ? wish : "", known);
+  widest_isa(wish ? wish : "", known);
   check(known, "SEMINAR_ISA: must be base, avx2 or avx512: {}", wish ? wish : "");
 #ifdef __x86_64__
-  if (isa == Isa::avx512) return kernels_avx512;
-  if (isa == Isa::avx2) return kernels_avx2;
+  if (cpu_isa() == Isa::avx512) return kernels_avx512;
+  if (cpu_isa() == Isa::avx2) return kernels_avx2;
 #endif
   return kernels_base;
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$PWD/build/mutate
 files=("$@")
-[ $# -gt 0 ] || files=(autograd/ops_*.cpp tensor/kernels_impl.h)
+[ $# -gt 0 ] || files=(autograd/ops_*.cpp tensor/kernels/*.h)
 
 # Prints the mutants of a file as "line<TAB>what<TAB>new text of the line". Backward code is what follows `Sink in)` up
 # to the end of the function, the functions named *_grad, derivative() and clip_run(); test rows are left alone.

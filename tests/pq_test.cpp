@@ -46,7 +46,7 @@ MultimodalQuantizer small_quantizer() {
 TEST_SUITE("pq") {
   TEST_CASE("eigenvectors of a symmetric matrix: orthonormal, A v = λ v, largest first; repeated and zero values too") {
     const auto check_eigen = [](const Tensor& a) {
-      const Eigen e = symmetric_eigen(a);
+      const EigenDecomposition e = symmetric_eigen(a);
       const int64_t d = a.size(0);
       CHECK(std::is_sorted(e.values.rbegin(), e.values.rend()));
       for (int64_t i = 0; i < d; ++i)
@@ -217,14 +217,14 @@ TEST_SUITE("pq") {
     for (const int64_t length : {1, 40, 3000}) {
       const Tensor keys = Tensor::normal({length, 30}, rng, 1);
       const ByteKeys bytes(keys);
-      std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
+      std::vector<real> scores(static_cast<std::size_t>(bytes.scores_size()));
       for (const int64_t k : {1, 7, 64}) {
         const Tensor target = Tensor::normal({30}, rng, 1);
         std::vector<Found> found(static_cast<std::size_t>(length)), all(found);
         for (int64_t l = 0; l < length; ++l)
           all[l] = {kernels().dot(30, keys.data() + l * 30, target.data()), static_cast<int32_t>(l)};
         keep_top(length, k, all.data());
-        const int64_t count = bytes.top(target.data(), keys, k, 2 * k, room.data(), found.data());
+        const int64_t count = bytes.top(target.data(), keys, k, 2 * k, scores.data(), found.data());
         REQUIRE(count == std::min(length, k));
         for (int64_t i = 0; i < count; ++i) REQUIRE(found[i].position == all[i].position);
       }

@@ -13,11 +13,11 @@
 #include "pq/byte_scan.h"
 #include "pq/code_index.h"
 #include "pq/multimodal.h"
+#include "pq/select.h"
 #include "seminar/retrieval/retriever.h"
 #include "tensor/io/file.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
-#include "tensor/select.h"
 
 namespace seminar::bench {
 namespace {

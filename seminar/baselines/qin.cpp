@@ -1,6 +1,6 @@
 #include "seminar/baselines/qin.h"
 
-#include "tensor/topk.h"
+#include "pq/topk.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

@@ -1,7 +1,7 @@
 #include "seminar/model/gsu.h"
 
+#include "pq/topk.h"
 #include "tensor/kernels.h"
-#include "tensor/topk.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 

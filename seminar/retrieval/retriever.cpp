@@ -8,9 +8,9 @@
 #include "pq/byte_scan.h"
 #include "pq/code_index.h"
 #include "pq/simhash.h"
+#include "pq/topk.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
-#include "tensor/topk.h"
 
 #ifdef SEMINAR_HNSWLIB
 #include <hnswlib/hnswlib.h>

@@ -192,7 +192,7 @@ seminar_status Model::read(const std::byte* data, std::size_t bytes, const char*
   if (index.format() != export_format)
     return failed(SEMINAR_BAD_FILE, "%s: format '%.*s': not a model of 'seminar export'", path,
                   static_cast<int>(std::min<std::size_t>(index.format().size(), 32)), index.format().data());
-  kernels = &f32::scan_kernels();
+  kernels = &f32::vector_kernels();
   return locate(index, path);
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "seminar/runtime/file_index.h"
-#include "tensor/scan_kernels.h"
+#include "tensor/vector_kernels.h"
 
 namespace seminar::runtime {
 
@@ -67,7 +67,7 @@ struct Model {
   bool has_codes() const { return codebooks != nullptr; }
 
   Memory memory;
-  const f32::ScanKernels* kernels = nullptr;
+  const f32::VectorKernels* kernels = nullptr;
   int channels = 0, heads = 0, sub_quantizers = 0, centroids = 0;
   int64_t width = 0, hidden = 0, ages = 0, history = 0, k = 0, text_length = 0;
 
@@ -93,7 +93,7 @@ struct Model {
 };
 
 /// y [rows] = matrix [rows, n] x.
-inline void matvec(const f32::ScanKernels& kernels, int64_t rows, int64_t n, const float* matrix, const float* x,
+inline void matvec(const f32::VectorKernels& kernels, int64_t rows, int64_t n, const float* matrix, const float* x,
                    float* y) {
   for (int64_t i = 0; i < rows; ++i) y[i] = kernels.dot(n, matrix + i * n, x);
 }

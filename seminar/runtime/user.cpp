@@ -47,7 +47,7 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
       return failed(SEMINAR_BAD_ARGUMENT, "user: channel weight %d must be from 0 to 1: %g", m,
                     static_cast<double>(o.channel_weights[m]));
   capacity_ = o.history;
-  padded_ = (capacity_ + 63) / 64 * 64;
+  padded_ = f32::round_up(capacity_, f32::code_block);
   k_ = o.k;
   by_codes_ = o.codes != 0;
   const int64_t d = model.width, c = model.channels, h = model.heads;

@@ -7,8 +7,9 @@
 #pragma once
 
 #include "pq/code_scan.h"
+#include "pq/scan_kernels.h"
+#include "pq/select.h"
 #include "seminar/runtime/model.h"
-#include "tensor/select.h"
 
 namespace seminar::runtime {
 

@@ -1,15 +1,15 @@
-#include "tensor/select.h"
+#include "pq/select.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/scan_kernels.h"
+#include "pq/scan_kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t at_a_time = 4096;      // scores whose indices stand on the stack
-constexpr int64_t ranked_at_most = 768;  // above, sorting is faster than comparing all with all
+constexpr int64_t at_a_time = 4096;  // scores whose indices stand on the stack
+constexpr int64_t max_ranked = 768;  // above, sorting is faster than comparing all with all
 
 }  // namespace
 
@@ -19,7 +19,7 @@ int64_t select_reaching(int64_t n, const real* scores, int64_t first, real bound
   int32_t places[at_a_time + kernel_lanes];
   const auto part = [&](int64_t from, int64_t to, int64_t position) {
     for (int64_t begin = from; begin < to; begin += at_a_time) {
-      const int64_t reached = scan_kernels().not_below(std::min(at_a_time, to - begin), scores + begin, bound, places);
+      const int64_t reached = scan_kernels().select_ge(std::min(at_a_time, to - begin), scores + begin, bound, places);
       for (int64_t i = 0; i < reached; ++i) {
         const int64_t place = begin + places[i];
         is_number = is_number && !std::isnan(scores[place]);
@@ -34,17 +34,17 @@ int64_t select_reaching(int64_t n, const real* scores, int64_t first, real bound
 
 int64_t keep_top(int64_t count, int64_t k, Found* found) {
   const int64_t kept = std::min(count, k);
-  if (count <= ranked_at_most) {
-    Found all[ranked_at_most];
-    real scores[ranked_at_most];
-    int32_t ranks[ranked_at_most];
+  if (count <= max_ranked) {
+    Found given[max_ranked];
+    real scores[max_ranked];
+    int32_t ranks[max_ranked];
     for (int64_t i = 0; i < count; ++i) {
-      all[i] = found[i];
+      given[i] = found[i];
       scores[i] = found[i].score;
     }
     scan_kernels().ranks(count, scores, ranks);
     for (int64_t i = 0; i < count; ++i)
-      if (ranks[i] < kept) found[ranks[i]] = all[i];
+      if (ranks[i] < kept) found[ranks[i]] = given[i];
     return kept;
   }
   const auto better = [](const Found& a, const Found& b) {

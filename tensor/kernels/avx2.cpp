@@ -1,7 +1,7 @@
 // The row kernels for x86-64-v3 (AVX2, FMA).
-#include "tensor/kernels_impl.h"
+#include "tensor/kernels/table.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = table("avx2");
+constexpr Kernels kernels_avx2 = kernel_table("avx2");
 }  // namespace seminar::inline SEMINAR_PRECISION

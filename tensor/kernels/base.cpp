@@ -1,7 +1,7 @@
 // The row kernels for every CPU of the architecture.
-#include "tensor/kernels_impl.h"
+#include "tensor/kernels/table.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 extern const Kernels kernels_base;
-const Kernels kernels_base = table("base");
+constexpr Kernels kernels_base = kernel_table("base");
 }  // namespace seminar::inline SEMINAR_PRECISION

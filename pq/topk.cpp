@@ -1,9 +1,9 @@
-#include "tensor/topk.h"
+#include "pq/topk.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/select.h"
+#include "pq/select.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -14,18 +14,18 @@ std::vector<int32_t> top_k(std::span<const real> scores, std::span<const real> m
   std::vector<int32_t> places;
   std::vector<real> left;
   const auto masked = std::find(mask.begin(), mask.end(), real{0});
-  std::span<const real> all = scores;
+  std::span<const real> unmasked = scores;
   if (masked != mask.end()) {
-    all = scores.first(static_cast<std::size_t>(masked - mask.begin()));
+    unmasked = scores.first(static_cast<std::size_t>(masked - mask.begin()));
     if (std::any_of(masked, mask.end(), [](real m) { return m != 0; })) {
       for (std::size_t i = 0; i < scores.size(); ++i)
         if (mask[i] != 0) places.push_back(static_cast<int32_t>(i));
       for (const int32_t i : places) left.push_back(scores[i]);
-      all = left;
+      unmasked = left;
     }
   }
-  std::vector<Found> found(all.size());
-  const int64_t count = select_top(std::ssize(all), all.data(), 0, k, found.data());
+  std::vector<Found> found(unmasked.size());
+  const int64_t count = select_top(std::ssize(unmasked), unmasked.data(), 0, k, found.data());
   for (std::size_t i = 0; i < scores.size() && count < 0; ++i)
     check(!std::isnan(scores[i]) || (!mask.empty() && mask[i] == 0), "top_k: score {} is NaN", i);
   std::vector<int32_t> best;

@@ -15,7 +15,7 @@ struct Found {
 
 /// The k ≥ 1 best of n scores (all of them if there are fewer), best first, ties by the lower position. The scores
 /// stand in a ring: position 0 at scores[first], position n - 1 before it; a plain array has first = 0. `found` has
-/// room for n. Returns how many there are, -1 if a score is NaN.
+/// space for n. Returns how many there are, -1 if a score is NaN.
 int64_t select_top(int64_t n, const real* scores, int64_t first, int64_t k, Found* found);
 
 /// The first half of it: every score that reaches `bound`, in order of position. Returns how many, -1 if one is NaN.
