@@ -43,14 +43,16 @@ class HttpClient {
     int status = 0;  ///< 0: closed without one
     std::string head, body;
   };
-  Answer receive() {
+  /// The next answer; `head_only`: to HEAD, without the body that its head announces.
+  Answer receive(bool head_only = false) {
     Answer a;
     std::size_t end = 0;
     while ((end = read_.find("\r\n\r\n")) == std::string::npos)
       if (!more()) return a;
     a.head = read_.substr(0, end);
     const std::size_t at = a.head.find("Content-Length: ");
-    const std::size_t length = at == std::string::npos ? 0 : std::strtoul(a.head.c_str() + at + 16, nullptr, 10);
+    const std::size_t length =
+        at == std::string::npos || head_only ? 0 : std::strtoul(a.head.c_str() + at + 16, nullptr, 10);
     while (read_.size() < end + 4 + length)
       if (!more()) return {};
     a.body = read_.substr(end + 4, length);

@@ -7,64 +7,15 @@
 
 #include "apps/serve/ranking.h"
 #include "tensor/pool.h"
-#include "tests/exported_model.h"
-#include "tests/http_client.h"
-#include "tests/program.h"
+#include "tests/ranking_requests.h"
+#include "tests/served.h"
 
 using namespace seminar;
 
 namespace {
 
-// A running server.
-class Served {
- public:
-  explicit Served(const ExportedModel& e, const std::string& options = "")
-      : process_(fmt::format("serve --model {} --port 0 {}", e.path, options)) {
-    process_.wait_for("\n");
-    const std::string& line = process_.errors();
-    const std::size_t at = line.rfind(':');
-    REQUIRE(line.starts_with("listening on http://127.0.0.1:"));
-    port_ = std::atoi(line.c_str() + at + 1);
-  }
-  ~Served() {
-    if (running_) stop();
-  }
-  Served(const Served&) = delete;
-  Served& operator=(const Served&) = delete;
-  int port() const { return port_; }
-  void signal() { process_.send(SIGTERM); }
-  int wait() {
-    running_ = false;
-    return process_.wait();
-  }
-  int stop() {
-    signal();
-    return wait();
-  }
-  // One request on a connection of its own.
-  HttpClient::Answer ask(std::string_view bytes) const {
-    HttpClient client(port_);
-    client.send(bytes);
-    return client.receive();
-  }
-  double metric(const std::string& name) const {
-    const std::string text = ask("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").body;
-    const std::size_t at = text.find("\n" + name + " ");
-    return at == std::string::npos ? 0 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
-  }
-
- private:
-  Running process_;
-  bool running_ = true;
-  int port_ = 0;
-};
-
 constexpr const char* request =
     R"({"history":["103","107",{"item":"111","query":"red"}],"candidates":["105","109"],"query":"blue"})";
-
-std::string get(const std::string& path, const std::string& headers = "") {
-  return fmt::format("GET {} HTTP/1.1\r\nHost: here\r\n{}\r\n", path, headers);
-}
 
 std::string expected_answer(const ExportedModel& e, const std::string& text) {
   return Ranking(e.runtime.get(), 0, {}).answer(text) + "\n";
@@ -94,15 +45,15 @@ TEST_SUITE("serve") {
     check_answer(get("/healthz"), 200, "ok\n");
     check_answer(rank_request("{}"), 400, R"({"error":"request: no candidates"})");
     check_answer(rank_request(""), 400, "not valid JSON");
-    check_answer(rank_request(R"({"candidates":["x"]})"), 400, R"(candidates[0]: no item \"x\" in the model)");
+    check_answer(rank_request(R"({"candidates":["x"]})"), 200, R"({"scores":[null],"errors":[{"at":"candidates[0]")");
     check_answer(get("/rank"), 405, "use POST");
     check_answer(get("/nothing"), 404, "no such path");
     check_answer(get("/../etc/passwd"), 404, "no such path");
     check_answer(get("/"), 404, "no such path");
-    check_answer(get("/metrics"), 200, "seminar_requests_total{status=\"400\"} 3\n");
+    check_answer(get("/metrics"), 200, "seminar_requests_total{status=\"400\"} 2\n");
     check_answer(rank_request(request) + rank_request(request), 200, "scores");  // two at once
     CHECK(client.receive().body == expected_answer(e, request));
-    CHECK(server.metric("seminar_rank_seconds_count") == 5);
+    CHECK(server.metric("seminar_rank_seconds_count") == 6);
     CHECK(server.metric("seminar_candidates_total") == 10);
     CHECK(server.stop() == 0);
   }
@@ -114,15 +65,24 @@ TEST_SUITE("serve") {
     CHECK(server.ask(rank_request(request)).status == 401);
     CHECK(server.ask(rank_request(request, "Authorization: Bearer 0123456789abcdeX\r\n")).status == 401);
     CHECK(server.ask(rank_request(request, "Authorization: Bearer 0123456789abcdef\r\n")).status == 200);
+    for (const char* wrong :
+         {"Bearer 0123456789abcdefx", "Bearer 0123456789abcde", "Bearer", "Bearer ", "0123456789abcdef",
+          "Basic 0123456789abcdef", "Bearer0123456789abcdef", "Bearer 0123456789ABCDEF"})
+      CHECK(server.ask(get("/metrics", fmt::format("Authorization: {}\r\n", wrong))).status == 401);
+    for (const char* right : {"bearer 0123456789abcdef", "BEARER 0123456789abcdef", "Bearer   0123456789abcdef "})
+      CHECK(server.ask(get("/metrics", fmt::format("Authorization: {}\r\n", right))).status == 200);
+    CHECK(server.ask(get("/metrics", "Authorization: Bearer 0123456789abcdef\r\nAuthorization: Bearer x\r\n")).status ==
+          401);
     CHECK(server.ask(get("/metrics")).status == 401);
     CHECK(server.ask(get("/healthz")).status == 200);
     CHECK(server.stop() == 0);
     check_refused(fmt::format("serve --model {} --port 0 --address 0.0.0.0", e.path), "give a --token-file");
-    check_refused(fmt::format("serve --model {} --port 0 --address nowhere", e.path), "give a --token-file");
+    check_refused(fmt::format("serve --model {} --port 0 --address nowhere", e.path),
+                  "--address: must be an IP address or localhost: 'nowhere'");
     write_file(e.folder / "short", "abc\n");
     check_refused(fmt::format("serve --model {} --token-file {}", e.path, e.folder / "short"),
                   "at least 16 characters");
-    Served other(e);
+    Served other(e, "--address LOCALHOST");
     check_refused(fmt::format("serve --model {} --port {}", e.path, other.port()),
                   "cannot listen: Address already in use");
   }
@@ -252,6 +212,91 @@ TEST_SUITE("serve") {
     CHECK(a.body == expected_answer(e, request));
     CHECK(a.head.find("Connection: close") != std::string::npos);
     CHECK(server.wait() == 0);
+  }
+
+  TEST_CASE("users apart: whatever is asked beside and before, each answer is that of a fresh user") {
+    const ExportedModel e;
+    for (const int threads : {1, 4}) {
+      Served server(e, fmt::format("--threads {}", threads));
+      std::vector<int> right(4, 0);
+      std::vector<std::thread> clients;
+      for (std::size_t c = 0; c < right.size(); ++c)
+        clients.emplace_back([&, c] {
+          HttpClient client(server.port());
+          Rng rng(100 + c);
+          for (int i = 0; i < 60; ++i) {
+            const std::string text = random_ranking_request(rng, ExportedModel::history);
+            client.send(rank_request(text));
+            right[c] += client.receive().body == expected_answer(e, text);
+          }
+        });
+      for (std::thread& t : clients) t.join();
+      CHECK(right == std::vector<int>(4, 60));
+      CHECK(server.stop() == 0);
+    }
+  }
+
+  TEST_CASE(
+      "two requests of 74 kB that would make answers of a GB are refused, and so is an answer that grows too long") {
+    const ExportedModel e;
+    std::string history, candidates;
+    for (int i = 0; i < 10000; ++i) history += fmt::format("{}\"{}\"", i == 0 ? "" : ",", 101 + i % 30);
+    for (int i = 0; i < 1000; ++i) candidates += fmt::format("{}\"{}\"", i == 0 ? "" : ",", 101 + i % 30);
+    const std::string large = fmt::format(R"({{"history":[{}],"candidates":[{}],"k":10000,"explain":true}})", history,
+                                          candidates),
+                      all = "--history 10000 --max-explained 100000000 ";
+    struct Case {
+      std::string options, error;
+    };
+    for (const Case& c : {Case{"--history 10000", "explain: candidates × k × heads: at most 200000: 1000 × 10000 × 2"},
+                          Case{all, "answer: more than 16777216 bytes"}}) {
+      Served server(e, c.options);
+      server.ask(rank_request(request));
+      const double before = server.metric("process_resident_memory_bytes");
+      HttpClient first(server.port()), second(server.port());
+      for (HttpClient* client : {&first, &second}) client->send(rank_request(large));
+      CHECK(server.ask(get("/healthz")).status == 200);
+      for (HttpClient* client : {&first, &second}) {
+        const HttpClient::Answer a = client->receive();
+        CHECK(a.status == 400);
+        CHECK(a.body.find(c.error) != std::string::npos);
+      }
+      if (pool::caching()) CHECK(server.metric("process_resident_memory_bytes") - before < 150e6);
+      CHECK(server.stop() == 0);
+    }
+  }
+
+  TEST_CASE("SIGHUP loads the model anew; a file that cannot be read leaves the old one") {
+    ExportedModel e;
+    Served server(e);
+    const HttpClient::Answer before = server.ask(rank_request(request));
+    CHECK(before.body == expected_answer(e, request));
+    const auto told = [](const HttpClient::Answer& a) {
+      const std::size_t at = a.head.find("Seminar-Model: ");
+      REQUIRE(at != std::string::npos);
+      return a.head.substr(at + 15, 16);
+    };
+    CHECK(told(before) == file_checksum(e.path));
+    const auto other = random_model(small_settings(), e.tiny.data, 4);
+    export_model(*other, e.tiny.data, nullptr, {"f32", ExportedModel::history, ExportedModel::k}, e.path);
+    e.runtime = open_model(e.path);
+    CHECK(server.ask(rank_request(request)).body == before.body);  // not before it is told
+    server.signal(SIGHUP);
+    server.wait_for("loaded anew: model " + file_checksum(e.path) + "\n");
+    const HttpClient::Answer after = server.ask(rank_request(request));
+    CHECK(after.body == expected_answer(e, request));
+    CHECK(after.body != before.body);
+    CHECK(told(after) == file_checksum(e.path));
+    CHECK(server.metric(fmt::format("seminar_model_info{{checksum=\"{}\"}}", file_checksum(e.path))) == 1);
+    write_file(e.path, "no model");
+    server.signal(SIGHUP);
+    server.wait_for("model " + told(after) + " stays\n");
+    CHECK(server.ask(rank_request(request)).body == after.body);
+    remove_file(e.path);
+    server.signal(SIGHUP);
+    server.wait_for("No such file");
+    CHECK(server.ask(rank_request(request)).body == after.body);
+    CHECK(server.stop() == 0);
   }
 
   TEST_CASE("load: every valid request is answered while hostile clients come, and memory stays") {

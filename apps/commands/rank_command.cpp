@@ -15,7 +15,7 @@ namespace {
 struct RankArguments {
   std::string model, input = "-";
   int64_t history = 0, repeat = 1;
-  bool stats = false;
+  bool stats = false, skip_unknown = false;
 };
 
 void print_stats(std::vector<double>& seconds, int64_t requests, int64_t candidates) {
@@ -28,9 +28,11 @@ void print_stats(std::vector<double>& seconds, int64_t requests, int64_t candida
              candidates, at(0.5), at(0.99));
 }
 
+bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
+
 void run(const RankArguments& a) {
   const ModelHandle model = open_model(a.model);
-  Ranking ranking(model.get(), a.history, {});
+  Ranking ranking(model.get(), a.history, {}, a.skip_unknown);
   std::ifstream file;
   if (a.input != "-") {
     file.open(a.input);
@@ -39,18 +41,22 @@ void run(const RankArguments& a) {
   std::istream& in = a.input == "-" ? std::cin : file;
   const std::string name = a.input == "-" ? "standard input" : a.input;
   std::vector<double> seconds;
-  int64_t number = 0, requests = 0, candidates = 0;
+  std::string first_wrong;
+  int64_t number = 0, requests = 0, candidates = 0, wrong = 0;
   for (std::string line; !interrupted() && std::getline(in, line);) {
     ++number;
-    if (line.empty()) continue;
+    if (is_blank(line)) continue;
+    ++requests;
+    bool answered = false;
     try {
       fmt::print("{}\n", ranking.answer(line));
+      answered = true;
     } catch (const Error& e) {
-      std::fflush(stdout);
-      fail("{}: line {}: {}", name, number, e.what());
+      fmt::print("{}\n", error_answer(e));
+      if (wrong++ == 0) first_wrong = fmt::format("line {}: {}", number, e.what());
     }
     if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
-    ++requests;
+    if (!answered) continue;
     candidates += ranking.candidates();
     seconds.push_back(ranking.seconds());
     for (int64_t i = 1; i < a.repeat; ++i) {
@@ -59,8 +65,10 @@ void run(const RankArguments& a) {
     }
   }
   check(in.eof() || interrupted(), "{}: line {}: cannot be read", name, number + 1);
-  if (a.stats) print_stats(seconds, requests, candidates);
+  if (a.stats) print_stats(seconds, requests - wrong, candidates);
   if (interrupted()) throw Interrupted{};
+  check(wrong == 0, "{}: {}{}", name, first_wrong,
+        wrong > 1 ? fmt::format(" ({} of {} requests are wrong)", wrong, requests) : "");
 }
 
 }  // namespace
@@ -78,6 +86,7 @@ void add_rank_command(CLI::App& app) {
   command->add_option("--repeat", a->repeat, "rank every request this many times, for --stats")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  command->add_flag("--skip-unknown", a->skip_unknown, "say nothing about items that the model does not know");
   command->footer(
       "A request: {\"history\": [\"50\", {\"item\": \"318\", \"query\": \"prison\"}], \"candidates\": [\"1\", \"2\"]}\n"
       "and, if wanted, \"query\", \"k\", \"codes\", \"weights\", \"explain\", \"id\": see docs/embedding.md");

@@ -1,236 +1,165 @@
 #include "apps/serve/ranking.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <set>
 
 namespace seminar {
 namespace {
 
-using nlohmann::json;
-constexpr int max_depth = 8;
+// Between two looks at the deadline; the runtime scores candidates eight at a time.
+constexpr std::size_t plain_slice = 64, explained_slice = 8, appended = 4096;
+constexpr std::size_t max_errors = 100;
 
-// JSON as RFC 8259 has it, but no key twice (the parser would keep the last) and not nested without end.
-json strict_json(std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  const json value = json::parse(
-      text.begin(), text.end(),
-      [&](int depth, json::parse_event_t event, json& parsed) {
-        if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-          check(depth < max_depth, "request: nested deeper than {} levels", max_depth);
-          keys.emplace_back();
-        }
-        if (event == json::parse_event_t::object_end || event == json::parse_event_t::array_end) keys.pop_back();
-        if (event == json::parse_event_t::key)
-          check(keys.back().insert(parsed.get<std::string>()).second, "request: key twice: {}", parsed.dump());
-        return true;
-      },
-      false);
-  check(!value.is_discarded(), "request: not valid JSON");
-  check(value.is_object(), "request: must be an object: {}", value.type_name());
-  return value;
-}
-
-std::string json_text(std::string_view text) {
-  return json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  if (text.size() > 60) text.resize(60);
-  return text;
+void check_time(const Deadline& deadline) {
+  if (deadline.over()) throw TooLate("ranking took longer than is allowed");
 }
 
 }  // namespace
 
-struct Ranking::Request {
-  struct Pair {
-    int32_t item, query;
-    int64_t vector;  // of the query, in `texts`; -1: known
-  };
-  std::vector<Pair> history, candidates;
-  std::vector<std::vector<float>> vectors;
-  int64_t k;
-  bool codes, explain;
-  std::vector<float> weights;
-  std::string id;  // as JSON; empty: none
-};
-
-Ranking::Ranking(const seminar_model* model, int64_t history, const RankingLimits& limits)
-    : model_(model), limits_(limits) {
-  check_runtime(seminar_model_describe(model, &info_));
-  check_runtime(seminar_user_defaults(model, &defaults_));
+Ranking::Ranking(const seminar_model* model, int64_t history, const RankingLimits& limits, bool skip_unknown)
+    : rules_{model, {}, {}, limits, skip_unknown} {
+  check_runtime(seminar_model_describe(model, &rules_.info));
+  check_runtime(seminar_user_defaults(model, &rules_.defaults));
   if (history > 0) {
-    defaults_.history = static_cast<int32_t>(history);
-    defaults_.k = std::min(defaults_.k, defaults_.history);
+    rules_.defaults.history = static_cast<int32_t>(history);
+    rules_.defaults.k = std::min(rules_.defaults.k, rules_.defaults.history);
   }
 }
 
-Ranking::Request Ranking::read(std::string_view text) const {
-  const json root = strict_json(text);
-  Request r{{}, {}, {}, defaults_.k, defaults_.codes != 0, false, {}, {}};
-  const auto boolean = [](const json& value, const std::string& name) {
-    check(value.is_boolean(), "{}: must be true or false: {}", name, shown(value));
-    return value.get<bool>();
-  };
-  const auto word = [](const json& value, const std::string& name) -> const std::string& {
-    check(value.is_string(), "{}: must be a text: {}", name, shown(value));
-    return value.get_ref<const std::string&>();
-  };
-  struct Query {
-    int32_t known = 0;
-    int64_t vector = -1;
-  };
-  std::map<std::string, Query> seen;
-  const auto query = [&](const json& value, const std::string& name) {
-    const std::string& q = word(value, name);
-    if (q.empty()) return Query{};
-    const auto [at, fresh] = seen.try_emplace(q);
-    if (!fresh) return at->second;
-    const seminar_status status = seminar_query_find(model_, q.data(), q.size(), &at->second.known);
-    if (status == SEMINAR_NOT_FOUND) {
-      std::vector<float> vector(static_cast<std::size_t>(info_.width));
-      const seminar_status encoded = seminar_query_encode(model_, q.data(), q.size(), vector.data());
-      check(encoded == SEMINAR_OK, "{}: {}: {}", name, seminar_last_error(), shown(value));
-      at->second.vector = std::ssize(r.vectors);
-      r.vectors.push_back(std::move(vector));
-    } else {
-      check_runtime(status);
-    }
-    return at->second;
-  };
-  Query common;
-  if (root.contains("query")) common = query(root["query"], "query");
-  const auto pair = [&](const json& value, const std::string& name, const Query& otherwise) {
-    Query q = otherwise;
-    const json* item = &value;
-    if (value.is_object()) {
-      check(value.contains("item"), "{}: no item", name);
-      item = &value["item"];
-      for (const auto& [key, inner] : value.items()) {
-        check(key == "item" || key == "query", "{}: unknown key: {}", name, json_text(key));
-        if (key == "query") q = query(inner, name + ".query");
-      }
-    }
-    const std::string& id = word(*item, name);
-    int32_t found = 0;
-    check(seminar_item_find(model_, id.data(), id.size(), &found) == SEMINAR_OK, "{}: no item {} in the model", name,
-          shown(*item));
-    return Request::Pair{found, q.known, q.vector};
-  };
-  const auto pairs = [&](const char* name, int64_t limit, const Query& otherwise) {
-    std::vector<Request::Pair> list;
-    const json& values = root[name];
-    check(values.is_array(), "{}: must be a list: {}", name, shown(values));
-    check(std::ssize(values) <= limit, "{}: at most {}: {}", name, limit, values.size());
-    for (std::size_t i = 0; i < values.size(); ++i)
-      list.push_back(pair(values[i], fmt::format("{}[{}]", name, i), otherwise));
-    return list;
-  };
-  for (const auto& [key, value] : root.items()) {
-    if (key == "k") {
-      check(value.is_number_integer() && value >= 1 && value <= defaults_.history, "k: must be from 1 to {}: {}",
-            defaults_.history, shown(value));
-      r.k = value.get<int64_t>();
-    } else if (key == "codes") {
-      r.codes = boolean(value, key);
-    } else if (key == "explain") {
-      r.explain = boolean(value, key);
-    } else if (key == "id") {
-      check(value.is_string() || value.is_number_integer(), "id: must be a text or a whole number: {}", shown(value));
-      r.id = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    } else if (key == "weights") {
-      check(value.is_array() && std::ssize(value) == info_.channels, "weights: must be {} numbers: {}", info_.channels,
-            shown(value));
-      for (const json& w : value) {
-        check(w.is_number() && w >= 0 && w <= 1, "weights: must be from 0 to 1: {}", shown(w));
-        r.weights.push_back(w.get<float>());
-      }
-    } else if (key == "history") {
-      r.history = pairs("history", limits_.history, {});
-    } else if (key == "candidates") {
-      r.candidates = pairs("candidates", limits_.candidates, common);
-    } else {
-      check(key == "query", "request: unknown key: {}", json_text(key));
-    }
-  }
-  check(root.contains("candidates"), "request: no candidates");
-  return r;
-}
-
-void Ranking::use_options(const Request& r) {
+void Ranking::use_options() {
+  const RankingRequest& r = request_;
   const bool same = user_ && options_.k == r.k && (options_.codes != 0) == r.codes && weights_ == r.weights;
   if (same) return check_runtime(seminar_user_clear(user_.get()));
   user_.reset();
   weights_ = r.weights;
-  options_ = defaults_;
-  options_.k = static_cast<int32_t>(r.k);
+  options_ = rules_.defaults;
+  options_.k = r.k;
   options_.codes = r.codes;
   options_.channel_weights = weights_.empty() ? nullptr : weights_.data();
-  user_ = make_user(model_, options_);
+  user_ = make_user(rules_.model, options_);
 }
 
-void Ranking::rank_again() {
-  const seminar_reasons reasons{explain_ ? retrieved_.data() : nullptr, explain_ ? attention_.data() : nullptr};
-  const auto begin = std::chrono::steady_clock::now();
-  check_runtime(seminar_rank(user_.get(), pairs_.data(), pairs_.size(), scores_.data(), &reasons));
-  seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+seminar_pair Ranking::as_pair(const RankingRequest::Pair& p) const {
+  return {p.item, p.query, p.vector < 0 ? nullptr : request_.vectors[static_cast<std::size_t>(p.vector)].data()};
 }
 
-std::string Ranking::answer(std::string_view text) {
-  Request r = read(text);
-  use_options(r);
-  const auto as_pair = [&](const Request::Pair& p) {
-    return seminar_pair{p.item, p.query, p.vector < 0 ? nullptr : vectors_[static_cast<std::size_t>(p.vector)].data()};
-  };
-  vectors_ = std::move(r.vectors);
-  for (const Request::Pair& p : r.history) {
-    const seminar_pair behaviour = as_pair(p);
+void Ranking::append_history(const Deadline& deadline) {
+  for (std::size_t i = 0; i < request_.history.size(); ++i) {
+    if (i % appended == 0) check_time(deadline);
+    const seminar_pair behaviour = as_pair(request_.history[i]);
     check_runtime(seminar_user_append(user_.get(), &behaviour));
   }
-  pairs_.clear();
-  for (const Request::Pair& p : r.candidates) pairs_.push_back(as_pair(p));
-  scores_.resize(pairs_.size());
-  explain_ = r.explain;
-  if (explain_) {
-    retrieved_.resize(pairs_.size() * static_cast<std::size_t>(options_.k));
-    attention_.resize(retrieved_.size() * static_cast<std::size_t>(info_.heads));
-  }
-  rank_again();
-  return write(r);
 }
 
-std::string Ranking::write(const Request& r) const {
-  std::string out = "{";
-  if (!r.id.empty()) out += fmt::format("\"id\":{},", r.id);
-  out += fmt::format("\"scores\":[{}]", fmt::join(scores_, ","));
-  if (explain_) {
-    const std::size_t k = static_cast<std::size_t>(options_.k), heads = static_cast<std::size_t>(info_.heads),
-                      dropped = r.history.size() -
-                                std::min<std::size_t>(r.history.size(), static_cast<std::size_t>(options_.history));
-    out += ",\"retrieved\":[";
-    for (std::size_t c = 0; c < pairs_.size(); ++c) {
-      out += c == 0 ? "[" : ",[";
-      for (std::size_t i = 0; i < k && retrieved_[c * k + i] >= 0; ++i) {
-        const std::size_t position = static_cast<std::size_t>(retrieved_[c * k + i]) + dropped;
-        const char* name = nullptr;
-        std::size_t length = 0;
-        check_runtime(seminar_item_text(model_, r.history[position].item, &name, &length, nullptr, nullptr));
-        out += fmt::format("{}{{\"position\":{},\"item\":{},\"attention\":[", i == 0 ? "" : ",", position,
-                           json_text({name, length}));
-        for (std::size_t h = 0; h < heads; ++h)
-          out += fmt::format("{}{}", h == 0 ? "" : ",", attention_[(c * heads + h) * k + i]);
-        out += "]}";
-      }
-      out += "]";
+// Scores all candidates, and writes the reasons of each if they are asked for.
+void Ranking::rank_slices(const Deadline& deadline, bool write) {
+  const std::size_t n = pairs_.size(), k = static_cast<std::size_t>(options_.k),
+                    heads = static_cast<std::size_t>(rules_.info.heads);
+  const bool explain = request_.explain;
+  const std::size_t step = explain ? explained_slice : plain_slice;
+  scores_.resize(n);
+  retrieved_.resize(explain ? std::min(n, step) * k : 0);
+  attention_.resize(retrieved_.size() * heads);
+  const seminar_reasons room{explain ? retrieved_.data() : nullptr, explain ? attention_.data() : nullptr};
+  seconds_ = 0;
+  for (std::size_t begin = 0; begin < n; begin += step) {
+    check_time(deadline);
+    const std::size_t count = std::min(step, n - begin);
+    const auto start = std::chrono::steady_clock::now();
+    check_runtime(seminar_rank(user_.get(), pairs_.data() + begin, count, scores_.data() + begin, &room));
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (std::size_t c = 0; explain && write && c < count; ++c) {
+      write_reasons(retrieved_.data() + c * k, attention_.data() + c * heads * k);
+      check_size(reasons_.size());
     }
-    out += "]";
   }
+}
+
+void Ranking::rank_again() { rank_slices({}, false); }
+
+void Ranking::write_reasons(const int32_t* retrieved, const float* attention) {
+  const std::size_t k = static_cast<std::size_t>(options_.k), heads = static_cast<std::size_t>(rules_.info.heads),
+                    kept = std::min(request_.history.size(), static_cast<std::size_t>(options_.history)),
+                    dropped = request_.history.size() - kept;
+  for (std::size_t i = 0; i < k && retrieved[i] >= 0; ++i) {
+    const std::size_t behaviour = static_cast<std::size_t>(retrieved[i]) + dropped;
+    const char* name = nullptr;
+    std::size_t length = 0;
+    check_runtime(seminar_item_text(rules_.model, request_.history[behaviour].item, &name, &length, nullptr, nullptr));
+    reasons_ += fmt::format("{}{{\"position\":{},\"item\":{},\"attention\":[", i == 0 ? "" : ",",
+                            request_.positions[behaviour], json_text({name, length}));
+    for (std::size_t h = 0; h < heads; ++h) reasons_ += fmt::format("{}{}", h == 0 ? "" : ",", attention[h * k + i]);
+    reasons_ += "]}";
+  }
+  reason_ends_.push_back(reasons_.size());
+}
+
+void Ranking::check_size(std::size_t bytes) const {
+  const int64_t most = rules_.limits.answer_bytes;
+  check(static_cast<int64_t>(bytes) <= most, "answer: more than {} bytes", most);
+}
+
+std::string Ranking::answer(std::string_view text, const Deadline& deadline) {
+  pairs_.clear();
+  reasons_.clear();
+  reason_ends_.clear();
+  request_ = read_request(rules_, text);
+  try {
+    use_options();
+    append_history(deadline);
+    for (const RankingRequest::Pair& p : request_.candidates)
+      if (p.item != 0) pairs_.push_back(as_pair(p));
+    rank_slices(deadline, true);
+    return write();
+  } catch (const TooLate&) {
+    throw;
+  } catch (const Error& e) {
+    throw RequestError(e.what(), request_.id);
+  }
+}
+
+std::string Ranking::write() const {
+  const std::vector<RankingRequest::Pair>& candidates = request_.candidates;
+  std::string out = "{";
+  if (!request_.id.empty()) out += fmt::format("\"id\":{},", request_.id);
+  out += "\"scores\":[";
+  for (std::size_t c = 0, known = 0; c < candidates.size(); ++c) {
+    if (c > 0) out += ',';
+    out += candidates[c].item == 0 ? "null" : fmt::format("{}", scores_[known++]);
+  }
+  out += ']';
+  if (!request_.errors.empty()) {
+    const std::size_t told = std::min(request_.errors.size(), max_errors), more = request_.errors.size() - told;
+    out += ",\"errors\":[";
+    for (std::size_t i = 0; i < told; ++i)
+      out += fmt::format("{}{{\"at\":{},\"error\":{}}}", i == 0 ? "" : ",", json_text(request_.errors[i].place),
+                         json_text(request_.errors[i].what));
+    if (more > 0) out += fmt::format(",{{\"at\":\"\",\"error\":\"and {} more\"}}", more);
+    out += ']';
+  }
+  if (request_.explain) {
+    out += ",\"retrieved\":[";
+    for (std::size_t c = 0, known = 0; c < candidates.size(); ++c) {
+      out += c == 0 ? "[" : ",[";
+      if (candidates[c].item != 0) {
+        const std::size_t begin = known == 0 ? 0 : reason_ends_[known - 1];
+        out.append(reasons_, begin, reason_ends_[known++] - begin);
+      }
+      out += ']';
+    }
+    out += ']';
+  }
+  check_size(out.size());
   return out + "}";
+}
+
+std::string error_answer(const Error& error) {
+  const auto* request = dynamic_cast<const RequestError*>(&error);
+  const std::string id = request && !request->id.empty() ? fmt::format("\"id\":{},", request->id) : "";
+  return fmt::format("{{{}\"error\":{}}}", id, json_text(error.what()));
 }
 
 }  // namespace seminar

@@ -19,7 +19,10 @@ class User {
   seminar_status create(const Model& model, const seminar_user_options& options);
   void release() { model_->memory.give(owned_); }
   seminar_status append(const seminar_pair& pair);
-  void clear() { first_ = length_ = 0; }
+  void clear() {
+    first_ = length_ = 0;
+    mean_is_old_ = true;
+  }
   int64_t length() const { return length_; }
   const Memory& memory() const { return model_->memory; }
   /// What seminar_rank does; the candidates are checked here, before anything is written.
