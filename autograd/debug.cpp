@@ -69,10 +69,10 @@ std::string nearest_parameters(std::vector<const Node*> nodes) {
   return found ? paths : "none named";
 }
 
-[[noreturn]] void stop_at(const char* direction, const char* op, const std::string& what, const Tensor& t, int64_t at,
-                          const std::vector<const Node*>& below) {
+[[noreturn]] void stop_at(const char* direction, const char* op, const std::string& what, const Tensor& t,
+                          int64_t element, const std::vector<const Node*>& below) {
   fail("{}: {} of {} is {} at element {} of shape {}; nearest parameters: {}", direction, what, op,
-       t.contiguous().data()[at], at, t.shape(), nearest_parameters(below));
+       t.contiguous().data()[element], element, t.shape(), nearest_parameters(below));
 }
 
 }  // namespace
@@ -107,11 +107,11 @@ void forward_done(const char* op, const Tensor& y, std::span<const VarRef> input
     fmt::print(s.out, "forward  {:<16} {} -> {}  {:.3f} ms\n", op, shapes, y.shape(), seconds * 1e3);
   }
   if (s.level < 2) return;
-  if (const int64_t at = first_bad(y); at >= 0) {
+  if (const int64_t bad = first_bad(y); bad >= 0) {
     std::vector<const Node*> below;
     for (const Var& v : inputs)
       if (v.node()) below.push_back(v.node().get());
-    stop_at("forward", op, "the result", y, at, below);
+    stop_at("forward", op, "the result", y, bad, below);
   }
   s.mark = Clock::now();  // the search for NaN is not the next op's time
 }
@@ -140,10 +140,10 @@ void op_backward_done(const Node& node) {
     if (!parent) continue;
     std::vector<Tensor> gradients;
     if (parent->grad.defined()) gradients.push_back(parent->grad);
-    if (!parent->row_grads.empty()) gradients.push_back(parent->row_grads.back().rows);
+    if (!parent->sparse_grads.empty()) gradients.push_back(parent->sparse_grads.back().rows);
     for (const Tensor& g : gradients)
-      if (const int64_t at = first_bad(g); at >= 0)
-        stop_at("backward", node.op, fmt::format("the gradient of input {}", i), g, at, {parent});
+      if (const int64_t bad = first_bad(g); bad >= 0)
+        stop_at("backward", node.op, fmt::format("the gradient of input {}", i), g, bad, {parent});
   }
 }
 

@@ -10,6 +10,13 @@ std::map<std::string, OpRow>& op_rows() {
 
 bool add_op_row(const char* name, OpRow row) { return op_rows().emplace(name, std::move(row)).second; }
 
+OpSample one_input(Tensor x, std::function<Var(const Var&)> apply, std::function<Tensor(const Tensor&)> reference) {
+  OpSample sample{{std::move(x)}, [apply = std::move(apply)](std::span<const Var> in) { return apply(in[0]); }};
+  if (reference)
+    sample.reference = [reference = std::move(reference)](std::span<const Tensor> in) { return reference(in[0]); };
+  return sample;
+}
+
 Tensor tabulate(const Shape& shape, const std::function<real(int64_t)>& f) {
   Tensor t = Tensor::empty(shape);
   real* y = t.write();

@@ -30,11 +30,16 @@ struct OpError {
 struct OpRow {
   std::function<std::vector<OpSample>(Rng&)> samples;
   std::vector<OpError> errors;
+  std::vector<std::size_t> optional{};  ///< inputs that may be undefined, like a bias
 };
 
 /// All rows by op name.
 std::map<std::string, OpRow>& op_rows();
 bool add_op_row(const char* name, OpRow row);
+
+/// A sample with one input.
+OpSample one_input(Tensor x, std::function<Var(const Var&)> apply,
+                   std::function<Tensor(const Tensor&)> reference = nullptr);
 
 /// For references: y of the shape with y[i] = f(i).
 Tensor tabulate(const Shape& shape, const std::function<real(int64_t)>& f);

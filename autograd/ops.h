@@ -11,16 +11,9 @@ Var add(const Var& a, const Var& b);
 Var sub(const Var& a, const Var& b);
 Var mul(const Var& a, const Var& b);
 Var div(const Var& a, const Var& b);
-Var exp(const Var& x);
-Var log(const Var& x);
-Var tanh(const Var& x);
-Var sigmoid(const Var& x);
-Var relu(const Var& x);
-/// x Φ(x), Φ the normal distribution function.
-Var gelu(const Var& x);
-/// x σ(1.702 x), as in CLIP.
-Var quick_gelu(const Var& x);
-Var sqrt(const Var& x);
+/// exp, log, tanh, relu, gelu and the others of the list: Var exp(const Var& x), and so on.
+#define UNARY(name, ...) Var name(const Var& x);
+#include "tensor/unary_functions.h"
 /// s · x
 Var scale(const Var& x, real s);
 /// x with every element dropped with probability p and the rest divided by 1 - p. The same rng stream gives the same
@@ -59,8 +52,8 @@ Var matmul_transposed(const Var& a, const Var& b);
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
 // Rows (ops_rows.cpp)
-/// Softmax along the last axis. `mask` (undefined, or [B, n] for x [B, ..., n]) says with 0 what takes no part; a row
-/// with nothing left becomes zeros.
+/// Softmax along the last axis. `mask` says with 0 what takes no part; a row with nothing left becomes zeros. Its shape
+/// is [n] or the first axes of x and n, like [B, n] for x [B, ..., n]; undefined: all take part.
 Var softmax(const Var& x, const Tensor& mask = {});
 Var log_softmax(const Var& x);
 /// (x - mean) / √(var + eps) · weight + bias, along the last axis.
@@ -71,26 +64,20 @@ Var normalize(const Var& x, real eps = static_cast<real>(1e-12));
 // Tables (ops_embedding.cpp)
 /// table [N, d], ids [...] -> [..., d]
 Var embedding(const Var& table, const Ids& ids);
-/// Mean of the rows ids[start[i] .. start[i+1]) of table [N, d] -> [n, d]; an empty bag gives zeros. start has n + 1
-/// entries.
-Var embedding_bag(const Var& table, const Ids& ids, const Ids& start);
-/// Σ_c gamma[n, c] · tables[c][ids[c][n], :] -> [n, d]: fusion of channel vectors that stand in tables (paper §3.3.1).
-Var weighted_gather(const Var& gamma, std::span<const Var> tables, std::span<const Ids> ids);
+/// Mean of the rows ids[offsets[i] .. offsets[i+1]) of table [N, d] -> [n, d]; an empty bag gives zeros. offsets has
+/// n + 1 entries.
+Var embedding_bag(const Var& table, const Ids& ids, const Ids& offsets);
 
 // Attention (ops_attention.cpp)
 /// Multi-head self-attention inside sequences that stand packed one after the other, without padding: rows
-/// start[i] .. start[i+1] of qkv [N, 3 d] = [Q | K | V] are sequence i; heads of width d / heads -> [N, d]. With
+/// offsets[i] .. offsets[i+1] of qkv [N, 3 d] = [Q | K | V] are sequence i; heads of width d / heads -> [N, d]. With
 /// `causal` a row sees itself and the rows before it.
-Var self_attention(const Var& qkv, const Ids& start, int64_t heads, bool causal = false);
+Var self_attention(const Var& qkv, const Ids& offsets, int64_t heads, bool causal = false);
 
 // Losses (ops_loss.cpp)
 /// Mean of -log softmax(logits)[target] over rows; logits [N, C]. Rows with target -1 take no part.
 Var cross_entropy(const Var& logits, const Ids& target);
 /// Mean binary cross entropy of σ(logits) and target in [0, 1]; `weight` (undefined: all 1) leaves elements out with 0.
 Var bce_with_logits(const Var& logits, const Tensor& target, const Tensor& weight = {});
-/// Chunked CLIP loss (paper §3.3.1): a, b [B, L, d] unit vectors, each sequence cut into `chunks` runs of ⌈L / chunks⌉
-/// positions; per run the symmetric cross entropy of logit_scale · a bᵀ against the diagonal, summed over runs and
-/// divided by B. `mask` [B, L] (undefined: all) leaves positions out with 0. logit_scale is a scalar.
-Var clip_loss(const Var& a, const Var& b, const Var& logit_scale, int64_t chunks, const Tensor& mask = {});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -3,29 +3,26 @@
 
 #include "autograd/op_row.h"
 #include "autograd/ops.h"
-#include "tensor/parallel.h"
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t grain = 16384;
-
 Tensor negated(const Tensor& g) { return binary("mul", Binary::mul, g, Tensor::scalar(-1)); }
 
 // y = f(x), dx = g f'(x). Saves x and y: each function's derivative takes the cheaper one.
 Var unary(const char* name, Unary op, const Var& input) {
+  check_inputs(name, {input});
   const Tensor x = input.value().contiguous();
-  Tensor y = Tensor::empty(x.shape());
-  parallel_for(x.numel(), grain, [op, py = y.write(), px = x.data()](int64_t begin, int64_t end) {
-    kernels().unary(op, end - begin, py + begin, px + begin);
-  });
-  return record(name, y, {input}, [op, x = Saved(x), y = Saved(y)](const Tensor& g, Sink in) {
-    real* dx = in.acc(0).write();
-    const real *px = x->data(), *py = y->data(), *pg = g.data();
-    parallel_for(g.numel(), grain, [&](int64_t begin, int64_t end) {
-      kernels().unary_grad(op, end - begin, dx + begin, pg + begin, px + begin, py + begin);
-    });
+  const Tensor y = map_elements([op](int64_t n, real* to, const real* from) { kernels().unary(op, n, to, from); }, x);
+  return record(name, y, {input}, [op, saved_x = Saved(x), saved_y = Saved(y)](const Tensor& g, Sink in) {
+    const Tensor &sx = *saved_x, &sy = *saved_y;
+    update_elements(
+        in.acc(0),
+        [op](int64_t n, real* dx, const real* gi, const real* xi, const real* yi) {
+          kernels().unary_grad(op, n, dx, gi, xi, yi);
+        },
+        g, sx, sy);
   });
 }
 
@@ -65,12 +62,10 @@ OpRow unary_row(UnaryOp op, std::function<real(real)> f, double low, double high
   return {.samples =
               [=](Rng& rng) {
                 std::vector<OpSample> samples;
-                for (const Shape& shape : {Shape{5, 19}, Shape{1}, Shape{0}, Shape{}, Shape{2, grain - 5}})
-                  samples.push_back({{Tensor::uniform(shape, rng, low, high)},
-                                     [=](std::span<const Var> in) { return op(in[0]); },
-                                     [=](std::span<const Tensor> in) {
-                                       return tabulate(in[0].shape(), [&](int64_t i) { return f(in[0].data()[i]); });
-                                     }});
+                for (const Shape& shape : {Shape{5, 19}, Shape{1}, Shape{0}, Shape{}, Shape{2, element_grain - 5}})
+                  samples.push_back(one_input(Tensor::uniform(shape, rng, low, high), op, [=](const Tensor& x) {
+                    return tabulate(x.shape(), [&](int64_t i) { return f(x.data()[i]); });
+                  }));
                 return samples;
               },
           .errors = {}};
@@ -80,6 +75,7 @@ OpRow unary_row(UnaryOp op, std::function<real(real)> f, double low, double high
 }  // namespace
 
 Var add(const Var& a, const Var& b) {  // da = g, db = g
+  check_inputs("add", {a, b});
   return record("add", binary("add", Binary::add, a.value(), b.value()), {a, b}, [](const Tensor& g, Sink in) {
     in.add(0, g);
     in.add(1, g);
@@ -89,6 +85,7 @@ OP_ROW(add, (binary_row(
                 add, [](real u, real v) { return u + v; }, "add")));
 
 Var sub(const Var& a, const Var& b) {  // da = g, db = -g
+  check_inputs("sub", {a, b});
   return record("sub", binary("sub", Binary::sub, a.value(), b.value()), {a, b}, [](const Tensor& g, Sink in) {
     in.add(0, g);
     if (in.needs(1)) in.add(1, negated(g));
@@ -98,6 +95,7 @@ OP_ROW(sub, (binary_row(
                 sub, [](real u, real v) { return u - v; }, "sub")));
 
 Var mul(const Var& a, const Var& b) {  // da = g b, db = g a
+  check_inputs("mul", {a, b});
   return record("mul", binary("mul", Binary::mul, a.value(), b.value()), {a, b},
                 [a = Saved(a), b = Saved(b)](const Tensor& g, Sink in) {
                   if (in.needs(0)) in.add(0, binary("mul", Binary::mul, g, *b));
@@ -108,6 +106,7 @@ OP_ROW(mul, (binary_row(
                 mul, [](real u, real v) { return u * v; }, "mul")));
 
 Var div(const Var& a, const Var& b) {  // da = g / b, db = -g y / b
+  check_inputs("div", {a, b});
   Tensor y = binary("div", Binary::div, a.value(), b.value());
   return record("div", y, {a, b}, [b = Saved(b), y = Saved(y)](const Tensor& g, Sink in) {
     const Tensor da = binary("div", Binary::div, g, *b);
@@ -118,50 +117,27 @@ Var div(const Var& a, const Var& b) {  // da = g / b, db = -g y / b
 OP_ROW(div, (binary_row(
                 div, [](real u, real v) { return u / v; }, "div")));
 
-Var exp(const Var& x) { return unary("exp", Unary::exp, x); }
-OP_ROW(exp, (unary_row(
-                exp, [](real x) { return std::exp(x); }, -80, 80)));
-
-Var log(const Var& x) { return unary("log", Unary::log, x); }
-OP_ROW(log, (unary_row(
-                log, [](real x) { return std::log(x); }, 0.05, 80)));
-
-Var tanh(const Var& x) { return unary("tanh", Unary::tanh, x); }
-OP_ROW(tanh, (unary_row(
-                 tanh, [](real x) { return std::tanh(x); }, -4, 4)));
-
-Var sigmoid(const Var& x) { return unary("sigmoid", Unary::sigmoid, x); }
-OP_ROW(sigmoid, (unary_row(
-                    sigmoid, [](real x) { return 1 / (1 + std::exp(-x)); }, -80, 80)));
-
-Var relu(const Var& x) { return unary("relu", Unary::relu, x); }
-OP_ROW(relu, (unary_row(
-                 relu, [](real x) { return x > 0 ? x : 0; }, -80, 80)));
-
-Var gelu(const Var& x) { return unary("gelu", Unary::gelu, x); }
-OP_ROW(gelu, (unary_row(
-                 gelu, [](real x) { return x * std::erfc(-x / std::sqrt(real{2})) / 2; }, -8, 8)));
-
-Var quick_gelu(const Var& x) { return unary("quick_gelu", Unary::quick_gelu, x); }
-OP_ROW(quick_gelu, (unary_row(
-                       quick_gelu, [](real x) { return x / (1 + std::exp(real{-1.702} * x)); }, -20, 20)));
-
-Var sqrt(const Var& x) { return unary("sqrt", Unary::sqrt, x); }
-OP_ROW(sqrt, (unary_row(
-                 sqrt, [](real x) { return std::sqrt(x); }, 0.05, 80)));
+// Every unary function of the list, with its row.
+#define UNARY(name, value, slope, reference, low, high)           \
+  Var name(const Var& x) { return unary(#name, Unary::name, x); } \
+  OP_ROW(name, (unary_row(                                        \
+                   name, [](real x) -> real { return reference; }, low, high)));
+#include "tensor/unary_functions.h"
 
 Var scale(const Var& x, real s) {  // dx = s g
+  check_inputs("scale", {x});
   return record("scale", binary("scale", Binary::mul, x.value(), Tensor::scalar(s)), {x},
                 [s](const Tensor& g, Sink in) { in.add(0, binary("scale", Binary::mul, g, Tensor::scalar(s))); });
 }
 OP_ROW(scale, (unary_row([](const Var& x) { return scale(x, -2.5); }, [](real x) { return real{-2.5} * x; }, -80, 80)));
 
 Var dropout(const Var& x, double p, Rng rng) {  // dx = g mask, mask ∈ {0, 1 / (1 - p)}; saves the mask
+  check_inputs("dropout", {x});
   check(p >= 0 && p < 1, "dropout: the probability must be in [0, 1): {}", p);
   if (p == 0) return x;
   Tensor mask = Tensor::empty(x.shape());
   const real keep = static_cast<real>(1 / (1 - p));
-  parallel_for(mask.numel(), grain, [&, m = mask.write()](int64_t begin, int64_t end) {
+  parallel_for(mask.numel(), element_grain, [&, m = mask.write()](int64_t begin, int64_t end) {
     Rng block = rng.split(static_cast<uint64_t>(begin));
     for (int64_t i = begin; i < end; ++i) m[i] = block.chance(p) ? 0 : keep;
   });
@@ -179,6 +155,9 @@ OP_ROW(dropout,
         .errors = {
             {[] { dropout(Tensor::zeros({2}), 1.0, Rng(1)); }, "dropout: the probability must be in [0, 1): 1"}}});
 
-Var detach(const Var& x) { return x.value(); }
+Var detach(const Var& x) {
+  check_inputs("detach", {x});
+  return x.value();
+}
 
 }  // namespace seminar::inline SEMINAR_PRECISION

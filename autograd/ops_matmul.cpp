@@ -10,16 +10,19 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 // y = a b:  da = g bᵀ,  db = aᵀ g. Saves a and b.
 Var matmul(const Var& a, const Var& b) {
-  return record("matmul", matmul(a.value(), b.value()), {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& g, Sink in) {
-    if (in.needs(0)) {
-      auto [da, add] = in.out(0);
-      matmul_into(da, g, b->transpose(), add);
-    }
-    if (in.needs(1)) {
-      auto [db, add] = in.out(1);
-      matmul_into(db, a->transpose(), g, add);
-    }
-  });
+  check_inputs("matmul", {a, b});
+  return record("matmul", matmul(a.value(), b.value()), {a, b},
+                [saved_a = Saved(a), saved_b = Saved(b)](const Tensor& g, Sink in) {
+                  const Tensor &ta = *saved_a, &tb = *saved_b;
+                  if (in.needs(0)) {
+                    auto [da, add] = in.out(0);
+                    matmul_into(da, g, tb.transpose(), add);
+                  }
+                  if (in.needs(1)) {
+                    auto [db, add] = in.out(1);
+                    matmul_into(db, ta.transpose(), g, add);
+                  }
+                });
 }
 
 #ifdef SEMINAR_OP_ROWS
@@ -76,16 +79,18 @@ OP_ROW(matmul,
 
 // y = a bᵀ:  da = g b,  db = gᵀ a. Saves a and b.
 Var matmul_transposed(const Var& a, const Var& b) {
-  check(b.rank() >= 2, "matmul_transposed: needs matrices: {} x {}", a.shape(), b.shape());
+  check_inputs("matmul_transposed", {a, b});
+  check(a.rank() >= 2 && b.rank() >= 2, "matmul_transposed: needs matrices: {} x {}", a.shape(), b.shape());
   return record("matmul_transposed", matmul(a.value(), b.value().transpose()), {a, b},
-                [a = Saved(a), b = Saved(b)](const Tensor& g, Sink in) {
+                [saved_a = Saved(a), saved_b = Saved(b)](const Tensor& g, Sink in) {
+                  const Tensor &ta = *saved_a, &tb = *saved_b;
                   if (in.needs(0)) {
                     auto [da, add] = in.out(0);
-                    matmul_into(da, g, *b, add);
+                    matmul_into(da, g, tb, add);
                   }
                   if (in.needs(1)) {
                     auto [db, add] = in.out(1);
-                    matmul_into(db, g.transpose(), *a, add);
+                    matmul_into(db, g.transpose(), ta, add);
                   }
                 });
 }
@@ -116,6 +121,7 @@ OP_ROW(matmul_transposed,
 
 // y = x Wᵀ + b:  dx = g W,  dW = gᵀ x,  db = Σ g. Saves x and W.
 Var linear(const Var& x, const Var& weight, const Var& bias) {
+  check_inputs("linear", {x, weight});
   check(weight.rank() == 2 && x.rank() >= 1 && x.size(-1) == weight.size(1), "linear: input {} for a weight {}",
         x.shape(), weight.shape());
   const int64_t rows = x.shape().rows(), in_width = weight.size(1), out_width = weight.size(0);
@@ -125,22 +131,23 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
   Tensor y = Tensor::empty({rows, out_width});
   const bool with_bias = bias.defined();
   if (with_bias) {
+    const Tensor b = bias.value().contiguous();
     real* out = y.write();
-    for (int64_t r = 0; r < rows; ++r) std::copy_n(bias.value().data(), out_width, out + r * out_width);
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(b.data(), out_width, out + r * out_width);
   }
   matmul_into(y, flat, weight.value().transpose(), with_bias);
   return record(
       "linear", y.reshape(x.shape().leading().with(out_width)), {x, weight, bias},
-      [flat = Saved(flat), weight = Saved(weight), rows, in_width, out_width](const Tensor& upstream, Sink in) {
-        const Tensor g = upstream.reshape({rows, out_width});
+      [saved_x = Saved(flat), saved_w = Saved(weight), rows, in_width, out_width](const Tensor& upstream, Sink in) {
+        const Tensor &tx = *saved_x, &tw = *saved_w, g = upstream.reshape({rows, out_width});
         if (in.needs(0)) {
           auto [dx, add] = in.out(0);
           Tensor view = dx.reshape({rows, in_width});
-          matmul_into(view, g, *weight, add);
+          matmul_into(view, g, tw, add);
         }
         if (in.needs(1)) {
           auto [dw, add] = in.out(1);
-          matmul_into(dw, g.transpose(), *flat, add);
+          matmul_into(dw, g.transpose(), tx, add);
         }
         if (in.needs(2)) in.add(2, g);
       });
@@ -167,6 +174,7 @@ OP_ROW(linear, {.samples =
                            {[] {
                               linear(Tensor::zeros({2, 4}), Tensor::zeros({5, 4}), Tensor::zeros({4}));
                             },
-                            "linear: bias [4] for a weight [5, 4]"}}});
+                            "linear: bias [4] for a weight [5, 4]"}},
+                .optional = {2}});
 
 }  // namespace seminar::inline SEMINAR_PRECISION

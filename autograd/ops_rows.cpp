@@ -5,29 +5,26 @@
 
 #include "autograd/op_row.h"
 #include "autograd/ops.h"
-#include "tensor/parallel.h"
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-// Calls f(row) for all rows in parallel.
-template <class F>
-void each_row(const Shape& shape, const F& f) {
-  const int64_t n = shape.rank() ? shape[-1] : 1;
-  if (n == 0) return;
-  parallel_for(shape.numel() / n, row_grain(4 * n), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) f(r);
-  });
+// The axis that an op works along has to be there.
+void check_rows(const char* op, const Var& x) {
+  check_inputs(op, {x});
+  check(x.rank() >= 1, "{}: needs an axis, not a scalar", op);
+}
+
+// Whether a mask [.., n] says something about rows of x [.., .., n]: its other axes are the first ones of x.
+bool lines_up(const Shape& mask, const Shape& x) {
+  if (mask.rank() < 1 || mask.rank() > x.rank() || mask[-1] != x[-1]) return false;
+  for (int i = 0; i + 1 < mask.rank(); ++i)
+    if (mask[i] != x[i]) return false;
+  return true;
 }
 
 #ifdef SEMINAR_OP_ROWS
-OpSample rows_sample(Tensor x, Var (*f)(const Var&), std::function<Tensor(const Tensor&)> reference = nullptr) {
-  OpSample s{{std::move(x)}, [f](std::span<const Var> in) { return f(in[0]); }};
-  if (reference) s.reference = [reference](std::span<const Tensor> in) { return reference(in[0]); };
-  return s;
-}
-
 // exp(x - max) / Σ by the definition, over the elements where mask is not 0.
 Tensor naive_softmax(const Tensor& x, const Tensor& mask) {
   const int64_t n = x.size(-1), rows = x.shape().rows();
@@ -50,36 +47,31 @@ Tensor naive_softmax(const Tensor& x, const Tensor& mask) {
 
 // dx = y (g - Σ g y). Saves y only; what the mask left out has y = 0 and so no gradient.
 Var softmax(const Var& input, const Tensor& mask) {
-  check(input.rank() >= 1, "softmax: needs an axis, not a scalar");
-  const Tensor x = input.value().contiguous();
-  const int64_t n = x.size(-1), rows = x.shape().rows();
-  int64_t share = 1;
-  Tensor m;
-  if (mask.defined()) {
-    m = mask.contiguous();
-    const int64_t mask_rows = mask.shape().rows();
-    check(mask.rank() >= 1 && mask.size(-1) == n && (mask_rows == rows || (mask_rows > 0 && rows % mask_rows == 0)),
-          "softmax: mask {} for {}", mask.shape(), x.shape());
-    share = mask_rows ? rows / mask_rows : 1;
-  }
-  Tensor y = Tensor::empty(x.shape());
-  each_row(x.shape(), [&, out = y.write()](int64_t r) {
-    kernels().softmax(n, out + r * n, x.data() + r * n, m.defined() ? m.data() + r / share * n : nullptr);
-  });
-  return record("softmax", y, {input}, [y = Saved(y), n](const Tensor& g, Sink in) {
-    real* dx = in.acc(0).write();
-    const real* py = y->data();
-    each_row(g.shape(), [&](int64_t r) { kernels().softmax_grad(n, dx + r * n, g.data() + r * n, py + r * n); });
+  check_rows("softmax", input);
+  const Tensor& x = input.value();
+  const Tensor m = mask.defined() ? mask.contiguous() : Tensor();
+  check(!m.defined() || lines_up(m.shape(), x.shape()), "softmax: mask {} for {}", m.shape(), x.shape());
+  const int64_t n = x.size(-1), rows_per_mask = m.numel() > 0 ? x.numel() / m.numel() : 1;
+  const Tensor y = map_rows(
+      [&](int64_t r, real* to, const real* from) {
+        kernels().softmax(n, to, from, m.defined() ? m.data() + r / rows_per_mask * n : nullptr);
+      },
+      x);
+  return record("softmax", y, {input}, [saved = Saved(y), n](const Tensor& g, Sink in) {
+    const Tensor& p = *saved;
+    update_rows(
+        in.acc(0), [n](int64_t, real* dx, const real* gr, const real* pr) { kernels().softmax_grad(n, dx, gr, pr); }, g,
+        p);
   });
 }
 OP_ROW(softmax, {.samples =
                      [](Rng& rng) {
                        std::vector<OpSample> samples;
                        for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}, Shape{0, 3}})
-                         samples.push_back(rows_sample(
+                         samples.push_back(one_input(
                              Tensor::normal(shape, rng, 3), [](const Var& x) { return softmax(x); },
                              [](const Tensor& x) { return naive_softmax(x, {}); }));
-                       samples.push_back(rows_sample(
+                       samples.push_back(one_input(
                            Tensor::uniform({2, 9}, rng, -80, 80), [](const Var& x) { return softmax(x); },
                            [](const Tensor& x) { return naive_softmax(x, {}); }));
                        const Tensor mask = Tensor::from({2, 3}, {1, 0, 1, 0, 0, 0});
@@ -92,71 +84,78 @@ OP_ROW(softmax, {.samples =
                                softmax(Tensor::zeros({2, 3}), Tensor::zeros({2, 4}));
                              },
                              "softmax: mask [2, 4] for [2, 3]"},
+                            {[] {
+                               softmax(Tensor::zeros({4, 3, 5}), Tensor::zeros({2, 5}));
+                             },
+                             "softmax: mask [2, 5] for [4, 3, 5]"},
                             {[] { softmax(Tensor::scalar(1)); }, "softmax: needs an axis"}}});
 
 // dx = g - softmax(x) Σ g. Saves y only.
 Var log_softmax(const Var& input) {
-  check(input.rank() >= 1, "log_softmax: needs an axis, not a scalar");
-  const Tensor x = input.value().contiguous();
-  const int64_t n = x.size(-1);
-  Tensor y = Tensor::empty(x.shape());
-  each_row(x.shape(), [&, out = y.write()](int64_t r) {
-    const real total = kernels().log_sum_exp(n, x.data() + r * n);
-    kernels().binary(Binary::sub, n, out + r * n, x.data() + r * n, 1, &total, 0);
-  });
-  return record("log_softmax", y, {input}, [y = Saved(y), n](const Tensor& g, Sink in) {
-    real* dx = in.acc(0).write();
-    const real* py = y->data();
-    each_row(g.shape(), [&](int64_t r) { kernels().log_softmax_grad(n, dx + r * n, g.data() + r * n, py + r * n); });
+  check_rows("log_softmax", input);
+  const int64_t n = input.size(-1);
+  const Tensor y = map_rows(
+      [n](int64_t, real* to, const real* x) {
+        const real total = kernels().log_sum_exp(n, x);
+        kernels().binary(Binary::sub, n, to, x, 1, &total, 0);
+      },
+      input.value());
+  return record("log_softmax", y, {input}, [saved = Saved(y), n](const Tensor& g, Sink in) {
+    const Tensor& log_p = *saved;
+    update_rows(
+        in.acc(0),
+        [n](int64_t, real* dx, const real* gr, const real* lp) { kernels().log_softmax_grad(n, dx, gr, lp); }, g,
+        log_p);
   });
 }
-OP_ROW(log_softmax,
-       {.samples =
-            [](Rng& rng) {
-              std::vector<OpSample> samples;
-              const auto reference = [](const Tensor& x) {
-                const Tensor p = naive_softmax(x, {});
-                return tabulate(x.shape(), [&](int64_t i) { return std::log(p.data()[i]); });
-              };
-              for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}})
-                samples.push_back(rows_sample(Tensor::normal(shape, rng, 3), log_softmax, reference));
-              samples.push_back(rows_sample(Tensor::uniform({2, 9}, rng, -80, 80), log_softmax, reference));
-              return samples;
-            },
-        .errors = {{[] { log_softmax(Tensor::scalar(1)); }, "log_softmax: needs an axis"}}});
+OP_ROW(log_softmax, {.samples =
+                         [](Rng& rng) {
+                           std::vector<OpSample> samples;
+                           const auto reference = [](const Tensor& x) {
+                             const Tensor p = naive_softmax(x, {});
+                             return tabulate(x.shape(), [&](int64_t i) { return std::log(p.data()[i]); });
+                           };
+                           for (const Shape& shape : {Shape{3, 21}, Shape{2, 1}, Shape{4}, Shape{2, 0}})
+                             samples.push_back(one_input(Tensor::normal(shape, rng, 3), log_softmax, reference));
+                           samples.push_back(one_input(Tensor::uniform({2, 9}, rng, -80, 80), log_softmax, reference));
+                           return samples;
+                         },
+                     .errors = {{[] { log_softmax(Tensor::scalar(1)); }, "log_softmax: needs an axis"}}});
 
 // With x̂ = (x - mean) rstd and h = g w: dx = rstd (h - mean(h) - x̂ mean(h x̂)), dw = Σ g x̂, db = Σ g.
 // Saves x, w and each row's mean and rstd.
 Var layer_norm(const Var& input, const Var& weight, const Var& bias, real eps) {
+  check_inputs("layer_norm", {input, weight, bias});
   const Shape width = input.rank() ? Shape{input.size(-1)} : Shape{};
   check(width.rank() == 1 && width[0] > 0 && weight.shape() == width && bias.shape() == width,
         "layer_norm: input {}, weight {}, bias {}", input.shape(), weight.shape(), bias.shape());
-  const Tensor x = input.value().contiguous();
+  const Tensor x = input.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
   const int64_t n = width[0], rows = x.shape().rows();
-  Tensor y = Tensor::empty(x.shape()), stats = Tensor::empty({rows, 2});
-  each_row(x.shape(), [&, out = y.write(), s = stats.write()](int64_t r) {
-    kernels().layer_norm(n, out + r * n, x.data() + r * n, weight.value().data(), bias.value().data(), eps, s + 2 * r,
-                         s + 2 * r + 1);
-  });
-  return record("layer_norm", y, {input, weight, bias},
-                [x = Saved(x), weight = Saved(weight), stats = Saved(stats), n, rows](const Tensor& g, Sink in) {
-                  real* dx = in.needs(0) ? in.acc(0).write() : nullptr;
-                  // Rows are cut into fixed blocks with a partial dw and db each, added in order.
-                  constexpr int64_t block = 256;
-                  const int64_t blocks = (rows + block - 1) / block;
-                  Tensor partial = Tensor::zeros({blocks, 2, n});
-                  parallel_for(rows, block,
-                               [&, sums = partial.write(), px = x->data(), pw = weight->data(), s = stats->data()](
-                                   int64_t begin, int64_t end) {
-                                 real *dw = sums + begin / block * 2 * n, *db = dw + n;
-                                 for (int64_t r = begin; r < end; ++r)
-                                   kernels().layer_norm_grad(n, dx ? dx + r * n : nullptr, dw, db, g.data() + r * n,
-                                                             px + r * n, pw, s[2 * r], s[2 * r + 1]);
-                               });
-                  const Tensor total = sum_axis(partial, 0);
-                  for (int i : {0, 1})
-                    if (in.needs(1 + i)) in.add(1 + i, total.slice(1, i, i + 1).reshape({n}));
-                });
+  Tensor stats = Tensor::empty({rows, 2});
+  const Tensor y = map_rows(
+      [&, s = stats.write()](int64_t r, real* to, const real* from) {
+        kernels().layer_norm(n, to, from, w.data(), b.data(), eps, s + 2 * r, s + 2 * r + 1);
+      },
+      x);
+  return record(
+      "layer_norm", y, {input, weight, bias},
+      [saved_x = Saved(x), saved_w = Saved(w), saved_stats = Saved(stats), n, rows](const Tensor& g, Sink in) {
+        const real *px = saved_x->data(), *pw = saved_w->data(), *s = saved_stats->data();
+        real* dx = in.needs(0) ? in.acc(0).write() : nullptr;
+        // Rows are cut into fixed blocks with a partial dw and db each, added in order.
+        constexpr int64_t block = 256;
+        const int64_t blocks = (rows + block - 1) / block;
+        Tensor partial = Tensor::zeros({blocks, 2, n});
+        parallel_for(rows, block, [&, sums = partial.write()](int64_t begin, int64_t end) {
+          real *dw = sums + begin / block * 2 * n, *db = dw + n;
+          for (int64_t r = begin; r < end; ++r)
+            kernels().layer_norm_grad(n, dx ? dx + r * n : nullptr, dw, db, g.data() + r * n, px + r * n, pw, s[2 * r],
+                                      s[2 * r + 1]);
+        });
+        const Tensor total = sum_axis(partial, 0);
+        for (int i : {0, 1})
+          if (in.needs(1 + i)) in.add(1 + i, total.slice(1, i, i + 1).reshape({n}));
+      });
 }
 OP_ROW(layer_norm,
        {.samples =
@@ -190,29 +189,32 @@ OP_ROW(layer_norm,
 
 // dx = (g - y Σ g y) / |x|. Saves y and each row's 1 / max(|x|, eps); below eps the length is a constant: dx = g / eps.
 Var normalize(const Var& input, real eps) {
-  check(input.rank() >= 1, "normalize: needs an axis, not a scalar");
-  const Tensor x = input.value().contiguous();
-  const int64_t n = x.size(-1);
-  Tensor y = Tensor::empty(x.shape()), inverse = Tensor::empty({x.shape().rows()});
-  each_row(x.shape(), [&, out = y.write(), inv = inverse.write()](int64_t r) {
-    const real* row = x.data() + r * n;
-    inv[r] = 1 / std::max(std::sqrt(kernels().dot(n, row, row)), eps);
-    kernels().binary(Binary::mul, n, out + r * n, row, 1, inv + r, 0);
-  });
-  return record("normalize", y, {input}, [y = Saved(y), inverse = Saved(inverse), n, eps](const Tensor& g, Sink in) {
-    const std::pair<Tensor&, bool> to = in.out(0);
-    real* dx = to.first.write();
-    const real *py = y->data(), *inv = inverse->data();
-    each_row(g.shape(), [&](int64_t r) {
-      const real* row = g.data() + r * n;
-      if (to.second)
-        kernels().axpy(n, inv[r], row, dx + r * n);
-      else
-        kernels().binary(Binary::mul, n, dx + r * n, row, 1, inv + r, 0);
-      const real s = inv[r] < 1 / eps ? kernels().dot(n, row, py + r * n) : 0;
-      kernels().axpy(n, -inv[r] * s, py + r * n, dx + r * n);
-    });
-  });
+  check_rows("normalize", input);
+  const int64_t n = input.size(-1);
+  Tensor inverse = Tensor::empty({input.shape().rows()});
+  const Tensor y = map_rows(
+      [&, inv = inverse.write()](int64_t r, real* to, const real* x) {
+        inv[r] = 1 / std::max(std::sqrt(kernels().dot(n, x, x)), eps);
+        kernels().binary(Binary::mul, n, to, x, 1, inv + r, 0);
+      },
+      input.value());
+  return record("normalize", y, {input},
+                [saved_y = Saved(y), saved_inverse = Saved(inverse), n, eps](const Tensor& g, Sink in) {
+                  const Tensor& unit = *saved_y;
+                  const real* inv = saved_inverse->data();
+                  const std::pair<Tensor&, bool> to = in.out(0);
+                  update_rows(
+                      to.first,
+                      [&, add = to.second](int64_t r, real* dx, const real* gr, const real* yr) {
+                        if (add)
+                          kernels().axpy(n, inv[r], gr, dx);
+                        else
+                          kernels().binary(Binary::mul, n, dx, gr, 1, inv + r, 0);
+                        const real s = inv[r] < 1 / eps ? kernels().dot(n, gr, yr) : 0;
+                        kernels().axpy(n, -inv[r] * s, yr, dx);
+                      },
+                      g, unit);
+                });
 }
 OP_ROW(
     normalize,
@@ -220,7 +222,7 @@ OP_ROW(
          [](Rng& rng) {
            std::vector<OpSample> samples;
            for (const Shape& shape : {Shape{4, 6}, Shape{3, 1}, Shape{17}, Shape{0, 2}, Shape{2, 0}})
-             samples.push_back(rows_sample(
+             samples.push_back(one_input(
                  Tensor::normal(shape, rng, 80), [](const Var& x) { return normalize(x); },
                  [](const Tensor& x) {
                    const int64_t n = x.size(-1);

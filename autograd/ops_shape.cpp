@@ -13,15 +13,12 @@ Tensor expand(const Tensor& g, const Shape& shape) { return binary("expand", Bin
 
 // Copies the part [begin, end) of `axis` between a whole tensor and a part of it.
 void copy_part(Tensor& to, const Tensor& from, int axis, int64_t begin, bool into_whole, bool add) {
-  const Tensor& whole = into_whole ? to : from;
-  const Tensor& part = into_whole ? from : to;
-  int64_t outer = 1, inner = 1;
-  for (int a = 0; a < axis; ++a) outer *= whole.size(a);
-  for (int a = axis + 1; a < whole.rank(); ++a) inner *= whole.size(a);
-  const int64_t step_whole = whole.size(axis) * inner, step_part = part.size(axis) * inner;
+  const AxisSplit whole = split_at((into_whole ? to : from).shape(), axis);
+  const int64_t inner = whole.inner, step_whole = whole.size * inner,
+                step_part = (into_whole ? from : to).size(axis) * inner;
   real* y = to.write();
   const real* x = from.data();
-  for (int64_t o = 0; o < outer; ++o) {
+  for (int64_t o = 0; o < whole.outer; ++o) {
     real* yo = y + (into_whole ? o * step_whole + begin * inner : o * step_part);
     const real* xo = x + (into_whole ? o * step_part : o * step_whole + begin * inner);
     if (add)
@@ -31,18 +28,10 @@ void copy_part(Tensor& to, const Tensor& from, int axis, int64_t begin, bool int
   }
 }
 
-#ifdef SEMINAR_OP_ROWS
-OpSample one_input(Tensor x, std::function<Var(const Var&)> f,
-                   std::function<Tensor(const Tensor&)> reference = nullptr) {
-  OpSample s{{std::move(x)}, [f](std::span<const Var> in) { return f(in[0]); }};
-  if (reference) s.reference = [reference](std::span<const Tensor> in) { return reference(in[0]); };
-  return s;
-}
-#endif
-
 }  // namespace
 
 Var reshape(const Var& x, const Shape& shape) {
+  check_inputs("reshape", {x});
   return record("reshape", x.value().reshape(shape), {x},
                 [before = x.shape()](const Tensor& g, Sink in) { in.add(0, g.reshape(before)); });
 }
@@ -60,9 +49,18 @@ OP_ROW(reshape, {.samples =
                             {[] {
                                reshape(Tensor::zeros({4}), {-1, -1});
                              },
-                             "reshape: more than one -1"}}});
+                             "reshape: more than one -1"},
+                            {[] {
+                               reshape(Tensor::zeros({4}), {-2, -2});
+                             },
+                             "reshape: negative size: [-2, -2]"},
+                            {[] {
+                               reshape(Tensor::zeros({0}), {int64_t{1} << 40, int64_t{1} << 40, 0});
+                             },
+                             "reshape: too large"}}});
 
 Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
+  check_inputs("slice", {x});
   axis = normal_axis("slice", axis, x.rank());
   return record("slice", x.value().slice(axis, begin, end).contiguous(), {x},
                 [axis, begin](const Tensor& g, Sink in) { copy_part(in.acc(0), g, axis, begin, true, true); });
@@ -82,6 +80,7 @@ OP_ROW(slice,
                    {[] { slice(Tensor::zeros({4}), 1, 0, 1); }, "slice: axis 1 of a tensor with 1 axes"}}});
 
 Var transpose(const Var& x) {
+  check_inputs("transpose", {x});
   return record("transpose", x.value().transpose(), {x}, [](const Tensor& g, Sink in) { in.add(0, g.transpose()); });
 }
 OP_ROW(transpose,
@@ -98,6 +97,7 @@ OP_ROW(transpose,
         .errors = {{[] { transpose(Tensor::zeros({4})); }, "transpose: needs two axes, not shape [4]"}}});
 
 Var swap_axes(const Var& x, int a, int b) {
+  check_inputs("swap_axes", {x});
   return record("swap_axes", x.value().swap_axes(a, b), {x},
                 [a, b](const Tensor& g, Sink in) { in.add(0, g.swap_axes(a, b)); });
 }
@@ -116,6 +116,7 @@ OP_ROW(swap_axes,
 
 Var concat(std::span<const Var> parts, int axis) {
   check(!parts.empty(), "concat: nothing to concatenate");
+  check_inputs("concat", std::vector<VarRef>(parts.begin(), parts.end()));
   Shape shape = parts[0].shape();
   axis = normal_axis("concat", axis, shape.rank());
   std::vector<int64_t> begins;
@@ -163,11 +164,13 @@ OP_ROW(concat, {.samples =
                            {[] { concat(std::span<const Var>(), 0); }, "concat: nothing"}}});
 
 Var sum(const Var& x) {
+  check_inputs("sum", {x});
   return record("sum", Tensor::scalar(sum_all(x.value())), {x},
                 [shape = x.shape()](const Tensor& g, Sink in) { in.add(0, Tensor::full(shape, g.item())); });
 }
 
 Var sum(const Var& x, int axis) {
+  check_inputs("sum", {x});
   Tensor kept = sum_axis(x.value(), axis);
   Shape shape;
   for (int a = 0; a < x.rank(); ++a)
@@ -195,11 +198,13 @@ OP_ROW(sum, {.samples =
              .errors = {{[] { sum(Tensor::zeros({4}), 1); }, "sum: axis 1 of a tensor with 1 axes"}}});
 
 Var mean(const Var& x) {
+  check_inputs("mean", {x});
   check(x.value().numel() > 0, "mean: of no elements: shape {}", x.shape());
   return scale(sum(x), static_cast<real>(1.0 / static_cast<double>(x.value().numel())));
 }
 
 Var mean(const Var& x, int axis) {
+  check_inputs("mean", {x});
   const int64_t n = x.size(normal_axis("mean", axis, x.rank()));
   check(n > 0, "mean: of no elements: shape {}, axis {}", x.shape(), axis);
   return scale(sum(x, axis), static_cast<real>(1.0 / static_cast<double>(n)));

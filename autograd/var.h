@@ -44,13 +44,16 @@ class NodePtr {
 };
 
 /// A part of the gradient of a table: rows[i] belongs to table row ids[i]. Ids may repeat.
-struct RowGradient {
+struct SparseGradient {
   Ids ids;
   Tensor rows;  ///< [ids.numel(), width]
 };
 
+/// Tells leaves apart; nothing else can be done with it.
+using LeafId = const Node*;
+
 /// One op's output (or a leaf) as backward sees it. It does not hold the value: only what backward captured stays
-/// alive.
+/// alive. Only the engine reads and writes it; others use Var.
 struct Node {
   Node(const char* op_name, const Shape& value_shape);
   ~Node();
@@ -66,13 +69,15 @@ struct Node {
   std::vector<NodePtr> parents;  ///< null where no gradient is wanted
   Backward backward;
   Tensor grad;
-  std::vector<RowGradient> row_grads;  ///< leaves with row_gradient only
+  std::vector<SparseGradient> sparse_grads;  ///< of sparse leaves only
   bool leaf = false;
-  bool row_gradient = false;
-  bool released = false;  ///< backward has passed: the captures are gone
-  uint64_t mark = 0;      ///< last backward that visited it
-  int64_t awaited = 0;    ///< uses of a leaf whose gradients this backward has still to add
-  std::string name;       ///< of a parameter, for messages
+  bool sparse = false;
+  bool frozen = false;      ///< a leaf that wants no gradient for now
+  bool released = false;    ///< backward has passed: the captures are gone
+  uint64_t mark = 0;        ///< last backward that visited it
+  int64_t awaited = 0;      ///< uses of a leaf whose gradients this backward has still to add
+  Node* dropped = nullptr;  ///< the next node of a list of those to be freed
+  std::string name;         ///< of a parameter, for messages
   std::atomic<int32_t> references{1};
 
   static int64_t alive();  ///< nodes in existence, for leak tests
@@ -88,8 +93,9 @@ class Var {
   /// A constant.
   Var(Tensor value) : value_(std::move(value)) {}  // NOLINT: constants mix freely with variables
   Var(Tensor value, NodePtr node) : value_(std::move(value)), node_(std::move(node)) {}
-  /// A differentiable leaf. With `row_gradient`, lookups leave RowGradients instead of a dense gradient.
-  static Var leaf(Tensor value, bool row_gradient = false);
+  /// A differentiable leaf. Its value is row-major: a view that is not is copied. A `sparse` leaf is a table [N, width]
+  /// of which lookups leave SparseGradients instead of a dense gradient.
+  static Var leaf(Tensor value, bool sparse = false);
 
   bool defined() const { return value_.defined(); }
   const Tensor& value() const { return value_; }
@@ -98,12 +104,33 @@ class Var {
   const Shape& shape() const { return value_.shape(); }
   int64_t size(int axis) const { return value_.size(axis); }
   int rank() const { return value_.rank(); }
-  bool needs_grad() const { return static_cast<bool>(node_); }
-  /// The dense gradient of a leaf; undefined before the first backward.
-  const Tensor& grad() const;
+  bool needs_grad() const { return static_cast<bool>(node_) && !node_->frozen; }
   const NodePtr& node() const { return node_; }
 
+  // What follows is for leaves; copies of a leaf share it. Each throws Error for other Vars.
+
+  /// The dense gradient; undefined before the first backward. It shares storage with no other gradient.
+  const Tensor& grad() const { return leaf_node("grad").grad; }
+  /// The sparse gradients of a sparse leaf, in order of arrival.
+  const std::vector<SparseGradient>& sparse_grads() const { return leaf_node("sparse_grads").sparse_grads; }
+  /// Replaces the dense gradient; undefined: there is none. Throws Error if the shape is another.
+  void set_grad(Tensor gradient) const;
+  /// Replaces the sparse gradients.
+  void set_sparse_grads(std::vector<SparseGradient> parts) const;
+  /// Drops all gradients.
+  void zero_grad() const;
+  bool is_sparse() const { return leaf_node("is_sparse").sparse; }
+  /// With false, ops take the leaf for a constant from now on, until it is set to true again.
+  void set_requires_grad(bool wanted) const { leaf_node("set_requires_grad").frozen = !wanted; }
+  /// Equal for copies of one leaf.
+  LeafId leaf_id() const { return &leaf_node("leaf_id"); }
+  /// A name for messages.
+  const std::string& name() const { return leaf_node("name").name; }
+  void set_name(std::string name) const { leaf_node("set_name").name = std::move(name); }
+
  private:
+  Node& leaf_node(const char* what) const;
+
   Tensor value_;
   NodePtr node_;
 };
@@ -122,29 +149,38 @@ class Saved {
   int64_t version_;
 };
 
-/// Where backward adds the gradients of an op's inputs.
+/// Where backward adds the gradients of an op's inputs. A gradient of the wrong shape throws Bug naming the op, the
+/// input and both shapes.
 class Sink {
  public:
   explicit Sink(Node& node) : node_(node) {}
   /// True if input `i` wants a gradient; the calls below do nothing useful otherwise.
-  bool needs(int i) const { return static_cast<bool>(node_.parents[i]); }
+  bool needs(int i) const { return static_cast<bool>(parent(i)); }
   /// Adds g to input i's gradient; what broadcasting had repeated is summed away here.
   void add(int i, const Tensor& g);
   /// Adds s g to input i's gradient, g of the input's shape.
   void add_scaled(int i, real s, const Tensor& g);
   /// Input i's gradient for adding in place; zeros at first.
   Tensor& acc(int i);
-  /// Like acc, but not initialised the first time: returns {gradient, whether to add}.
+  /// Like acc, but not initialised the first time: returns {gradient, whether to add}. Read what is Saved before.
   std::pair<Tensor&, bool> out(int i);
   /// Adds rows[k] to row ids[k] of input i's gradient.
-  void rows(int i, const Ids& ids, const Tensor& rows);
+  void add_sparse(int i, const Ids& ids, const Tensor& rows);
 
  private:
+  const NodePtr& parent(int i) const;
+
   Node& node_;
 };
 
 /// A Var by reference, for lists of inputs.
 using VarRef = std::reference_wrapper<const Var>;
+
+/// For the door of an op: throws Error `op: input i is undefined` for the first input that is.
+void check_inputs(const char* op, std::span<const VarRef> inputs);
+inline void check_inputs(const char* op, std::initializer_list<VarRef> inputs) {
+  check_inputs(op, std::span(inputs.begin(), inputs.size()));
+}
 
 /// The output `y` of op `op` as a Var. `backward` captures what it needs (Saved tensors, sizes), never a Var. A
 /// constant if gradients are off or no input needs one.
@@ -156,13 +192,14 @@ inline Var record(const char* op, Tensor y, std::span<const Var> inputs, Backwar
   return record(op, std::move(y), std::vector<VarRef>(inputs.begin(), inputs.end()), std::move(backward));
 }
 
-/// Gradients of a scalar with respect to every leaf below it, added to the leaves. The graph is freed; a second call
-/// throws Error.
-void backward(const Var& loss);
+/// Gradients of a scalar with respect to every leaf below it, added to the leaves. The graph is freed unless
+/// `retain_graph`; backward through a freed graph throws Error. If backward throws, the leaves have the gradients that
+/// they had before. Two threads must not run backward to the same leaf at once.
+void backward(const Var& loss, bool retain_graph = false);
 /// Told of every leaf below an output, as soon as backward will add no more to its gradient.
-using LeafDone = std::function<void(Node& leaf)>;
+using LeafDone = std::function<void(LeafId leaf)>;
 /// The same from any output with its upstream gradient. `done` runs in between: what it does overlaps with backward.
-void backward(const Var& output, const Tensor& upstream, const LeafDone& done = nullptr);
+void backward(const Var& output, const Tensor& upstream, const LeafDone& done = nullptr, bool retain_graph = false);
 
 /// False inside a NoGrad of this thread.
 bool grad_enabled();

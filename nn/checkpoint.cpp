@@ -23,10 +23,10 @@ void add_parameters(SafetensorsWriter& file, const Params& params) {
 }
 
 void load_parameters(const SafetensorsFile& file, const Params& params) {
-  for (const NamedParam& p : params) {
-    const Tensor value = load_checked(file, p.name, p);
-    Tensor target = p.var.value();
-    std::copy_n(value.data(), value.numel(), target.write());
+  const std::vector<Tensor> values = load_values(file, "", params);
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    Tensor to = params[i].var.value();
+    std::copy_n(values[i].data(), values[i].numel(), to.write());
   }
 }
 

@@ -9,7 +9,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 /// Adds every parameter under its path.
 void add_parameters(SafetensorsWriter& file, const Params& params);
 /// Reads every parameter in place; throws Error naming file, parameter and both shapes if one is missing, has another
-/// shape or holds NaN or infinity.
+/// shape or holds NaN or infinity. Then no parameter has changed.
 void load_parameters(const SafetensorsFile& file, const Params& params);
 
 /// The same for tensors that belong to parameters, one each, under `prefix` and the parameter's path.

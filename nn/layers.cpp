@@ -36,22 +36,10 @@ Var Mlp::operator()(Var x, const Mode& mode) const {
   return x;
 }
 
-Var image_patches(const Var& images, int64_t patch) {
-  check(images.rank() == 4 && patch >= 1 && images.size(2) % patch == 0 && images.size(3) % patch == 0,
-        "image_patches: patches of {} do not cut images {}", patch, images.shape());
-  const int64_t batch = images.size(0), channels = images.size(1), rows = images.size(2) / patch,
-                columns = images.size(3) / patch;
-  const Var cut = reshape(images, {batch, channels, rows, patch, columns, patch});
-  const Var by_patch = swap_axes(swap_axes(swap_axes(cut, 1, 2), 2, 4), 3, 4);  // [B, rows, columns, C, patch, patch]
-  return reshape(by_patch, {batch, rows * columns, channels * patch * patch});
-}
-
-Var clip_scale(const Var& log_scale) {
-  constexpr real most = 100;
-  return log_scale.value().item() > std::log(most) ? Var(Tensor::scalar(most)) : exp(log_scale);
-}
-
 Var masked_mean(const Var& x, const Tensor& mask) {
+  check_inputs("masked_mean", {x});
+  check(x.rank() == 3 && mask.defined() && mask.shape() == x.shape().leading(), "masked_mean: mask {} for {}",
+        mask.shape(), x.shape());
   const int64_t batch = x.size(0), length = x.size(1);
   Tensor weights = Tensor::zeros({batch, 1, length});
   const Tensor keep = mask.contiguous();

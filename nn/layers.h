@@ -21,14 +21,14 @@ struct Linear {
   }
 };
 
-/// A table of vectors with row gradients; N(0, std²).
+/// A table of vectors with sparse gradients; N(0, std²).
 struct Embedding {
   Param table;
   Embedding(int64_t count, int64_t width, Rng rng, double std);
   /// ids [...] -> [..., width]
   Var operator()(const Ids& ids) const { return embedding(table, ids); }
   /// Means of bags, see embedding_bag.
-  Var bag(const Ids& ids, const Ids& start) const { return embedding_bag(table, ids, start); }
+  Var bag(const Ids& ids, const Ids& offsets) const { return embedding_bag(table, ids, offsets); }
   void visit(auto&& f) const { f("table", table); }
 };
 
@@ -51,15 +51,9 @@ struct Mlp {
   void visit(auto&& f) const { f("layers", layers); }
 };
 
-/// Square patches of images: [B, C, H, W] -> [B, (H / p)(W / p), C p²], patch by patch in reading order. Throws Error
-/// if p does not divide H and W. With a Linear after it, a ViT's patch embedding.
-Var image_patches(const Var& images, int64_t patch);
-
-/// Mean of the rows of x [B, L, d] that mask [B, L] keeps: [B, d]; zeros where there are none.
+/// Mean of the rows of x [B, L, d] that mask [B, L] keeps: [B, d]; zeros where there are none. Throws Error for other
+/// shapes.
 Var masked_mean(const Var& x, const Tensor& mask);
-
-/// exp(log_scale), at most 100: the 1 / temperature of CLIP's loss. Beyond 100 it has no gradient.
-Var clip_scale(const Var& log_scale);
 
 /// dropout() in training, x itself otherwise. `name` picks the stream.
 inline Var dropout(const Var& x, const Mode& mode, std::string_view name) {

@@ -4,23 +4,13 @@
 #include <cmath>
 #include <numbers>
 
-#include "tensor/parallel.h"
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
-namespace {
-
-void clear(Node& node) {
-  node.grad = Tensor();
-  node.row_grads.clear();
-}
-
-}  // namespace
-
-RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width) {
+SparseGradient coalesce(const std::vector<SparseGradient>& parts, int64_t width) {
   std::vector<int32_t> ids;
   std::vector<const real*> rows;
-  for (const RowGradient& part : parts)
+  for (const SparseGradient& part : parts)
     for (int64_t i = 0; i < part.ids.numel(); ++i) {
       ids.push_back(part.ids[i]);
       rows.push_back(part.rows.data() + i * width);
@@ -29,23 +19,18 @@ RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width) {
   Tensor sums = Tensor::zeros({static_cast<int64_t>(groups.ids.size()), width});
   parallel_for(sums.size(0), row_grain(4 * width), [&, out = sums.write()](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g)
-      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
+      for (int64_t i = groups.offsets[g]; i < groups.offsets[g + 1]; ++i)
         kernels().axpy(width, 1, rows[groups.order[i]], out + g * width);
   });
   return {Ids(groups.ids), sums};
 }
 
-namespace {
-
-// The gradient as one dense tensor; undefined if there is none.
-Tensor dense_gradient(const Node& node) {
-  if (node.row_grads.empty()) return node.grad;
-  Tensor dense = node.grad.defined() ? node.grad.clone() : Tensor::zeros(node.shape);
-  for (const RowGradient& part : node.row_grads) scatter_add_rows(dense, part.ids, part.rows);
+Tensor dense_gradient(const Var& leaf) {
+  if (leaf.sparse_grads().empty()) return leaf.grad();
+  Tensor dense = leaf.grad().defined() ? leaf.grad().clone() : Tensor::zeros(leaf.shape());
+  for (const SparseGradient& part : leaf.sparse_grads()) scatter_add_rows(dense, part.ids, part.rows);
   return dense;
 }
-
-}  // namespace
 
 Adam::Adam(Params params, const AdamOptions& options)
     : params_(std::move(params)), moments_(params_.size()), options_(options) {}
@@ -57,6 +42,7 @@ void Adam::restore(std::vector<Moments> moments, int64_t steps) {
 }
 
 void Adam::step() {
+  const FlushDenormals guard;  // the moments of a unit without gradient would end there
   ++steps_;
   const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
@@ -67,31 +53,30 @@ void Adam::step() {
                       static_cast<real>(1 / std::sqrt(correction2)),
                       static_cast<real>(options_.lr * options_.weight_decay)};
   for (std::size_t i = 0; i < params_.size(); ++i) {
-    Node& node = *params_[i].var.node().get();
-    Tensor& value = params_[i].var.mutable_value();
+    Var& var = params_[i].var;
     auto& [m, v] = moments_[i];
-    if (!node.grad.defined() && node.row_grads.empty()) continue;
+    if (!var.grad().defined() && var.sparse_grads().empty()) continue;
     if (!m.defined()) {
-      m = Tensor::zeros(value.shape());
-      v = Tensor::zeros(value.shape());
+      m = Tensor::zeros(var.shape());
+      v = Tensor::zeros(var.shape());
     }
-    real *p = value.write(), *pm = m.write(), *pv = v.write();
-    if (node.row_grads.empty() || node.grad.defined()) {
-      const Tensor g = dense_gradient(node);
-      parallel_for(value.numel(), 16384, [&](int64_t begin, int64_t end) {
+    real *p = var.mutable_value().write(), *pm = m.write(), *pv = v.write();
+    if (var.sparse_grads().empty() || var.grad().defined()) {
+      const Tensor g = dense_gradient(var);
+      parallel_for(g.numel(), element_grain, [&](int64_t begin, int64_t end) {
         kernels().adam(end - begin, p + begin, pm + begin, pv + begin, g.data() + begin, step);
       });
     } else {
-      const int64_t width = value.size(-1);
-      const RowGradient g = coalesce(node.row_grads, width);
+      const int64_t width = var.size(-1);
+      const SparseGradient g = coalesce(var.sparse_grads(), width);
       parallel_for(g.ids.numel(), row_grain(width), [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
-          const int64_t at = g.ids[r] * width;
-          kernels().adam(width, p + at, pm + at, pv + at, g.rows.data() + r * width, step);
+          const int64_t row = g.ids[r] * width;
+          kernels().adam(width, p + row, pm + row, pv + row, g.rows.data() + r * width, step);
         }
       });
     }
-    clear(node);
+    var.zero_grad();
   }
 }
 
@@ -99,25 +84,26 @@ Sgd::Sgd(Params params, double lr, double momentum)
     : params_(std::move(params)), velocity_(params_.size()), lr_(lr), momentum_(momentum) {}
 
 void Sgd::step() {
+  const FlushDenormals guard;
   for (std::size_t i = 0; i < params_.size(); ++i) {
-    Node& node = *params_[i].var.node().get();
-    const Tensor g = dense_gradient(node);
+    Var& var = params_[i].var;
+    const Tensor g = dense_gradient(var);
     if (!g.defined()) continue;
-    Tensor& u = velocity_[i];
-    if (!u.defined()) u = Tensor::zeros(g.shape());
-    real *p = params_[i].var.mutable_value().write(), *pu = u.write();
-    parallel_for(g.numel(), 16384, [&](int64_t begin, int64_t end) {
+    Tensor& velocity = velocity_[i];
+    if (!velocity.defined()) velocity = Tensor::zeros(g.shape());
+    real *p = var.mutable_value().write(), *u = velocity.write();
+    parallel_for(g.numel(), element_grain, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; ++j) {
-        pu[j] = static_cast<real>(momentum_) * pu[j] + g.data()[j];
-        p[j] -= static_cast<real>(lr_) * pu[j];
+        u[j] = static_cast<real>(momentum_) * u[j] + g.data()[j];
+        p[j] -= static_cast<real>(lr_) * u[j];
       }
     });
-    clear(node);
+    var.zero_grad();
   }
 }
 
 void zero_grad(const Params& params) {
-  for (const NamedParam& p : params) clear(*p.var.node().get());
+  for (const NamedParam& p : params) p.var.zero_grad();
 }
 
 double clip_grad_norm(const Params& params, double max_norm) {
@@ -127,19 +113,23 @@ double clip_grad_norm(const Params& params, double max_norm) {
   };
   double total = 0;
   for (const NamedParam& p : params) {
-    Node& node = *p.var.node().get();
-    if (!node.row_grads.empty()) node.row_grads = {coalesce(node.row_grads, node.shape[-1])};
-    if (node.grad.defined()) total += square(node.grad);
-    for (const RowGradient& part : node.row_grads) total += square(part.rows);
+    if (!p.var.sparse_grads().empty()) {
+      SparseGradient g = coalesce(p.var.sparse_grads(), p.var.size(-1));
+      total += square(g.rows);
+      p.var.set_sparse_grads({std::move(g)});
+    }
+    if (p.var.grad().defined()) total += square(p.var.grad());
     check(std::isfinite(total), "the gradient of '{}' is not finite", p.name);
   }
   const double norm = std::sqrt(total);
   if (norm <= max_norm) return norm;
   const Tensor factor = Tensor::scalar(static_cast<real>(max_norm / norm));
+  const auto scaled = [&](const Tensor& t) { return binary("clip_grad_norm", Binary::mul, t, factor); };
   for (const NamedParam& p : params) {
-    Node& node = *p.var.node().get();
-    if (node.grad.defined()) node.grad = binary("clip_grad_norm", Binary::mul, node.grad, factor);
-    for (RowGradient& part : node.row_grads) part.rows = binary("clip_grad_norm", Binary::mul, part.rows, factor);
+    if (p.var.grad().defined()) p.var.set_grad(scaled(p.var.grad()));
+    std::vector<SparseGradient> parts = p.var.sparse_grads();
+    for (SparseGradient& part : parts) part.rows = scaled(part.rows);
+    p.var.set_sparse_grads(std::move(parts));
   }
   return norm;
 }

@@ -13,8 +13,8 @@ struct AdamOptions {
   double weight_decay = 0;
 };
 
-/// Adam and AdamW. Parameters with row gradients are updated only in the rows that were read (as PyTorch's SparseAdam);
-/// their other rows do not move, by momentum or decay.
+/// Adam and AdamW. Parameters with sparse gradients are updated only in the rows that were read (as PyTorch's
+/// SparseAdam); their other rows do not move, by momentum or decay.
 class Adam {
  public:
   Adam(Params params, const AdamOptions& options);
@@ -43,7 +43,7 @@ class Adam {
 class Sgd {
  public:
   Sgd(Params params, double lr, double momentum = 0);
-  /// One update from the gradients at hand (row gradients are made dense). Gradients are cleared.
+  /// One update from the gradients at hand (sparse gradients are made dense). Gradients are cleared.
   void step();
 
  private:
@@ -52,8 +52,10 @@ class Sgd {
   double lr_, momentum_;
 };
 
-/// All row gradients of a table of this width as one: every id once, ascending, rows summed in order of arrival.
-RowGradient coalesce(const std::vector<RowGradient>& parts, int64_t width);
+/// All sparse gradients of a table of this width as one: every id once, ascending, rows summed in order of arrival.
+SparseGradient coalesce(const std::vector<SparseGradient>& parts, int64_t width);
+/// All gradients of a leaf as one dense tensor; undefined if it has none.
+Tensor dense_gradient(const Var& leaf);
 
 /// Drops all gradients.
 void zero_grad(const Params& params);

@@ -12,27 +12,28 @@ TransformerBlock::TransformerBlock(int64_t width, int64_t head_count, int64_t hi
       linear1(width, hidden, rng.split("linear1")),
       linear2(hidden, width, rng.split("linear2")) {}
 
-Var TransformerBlock::operator()(const Var& x, const Ids& start, const Mode& mode) const {
+Var TransformerBlock::operator()(const Var& x, const Ids& offsets, const Mode& mode) const {
   const Var attended =
-      x + dropout(out_proj(self_attention(in_proj(norm1(x)), start, heads, options.causal)), mode, "attention");
+      x + dropout(out_proj(self_attention(in_proj(norm1(x)), offsets, heads, options.causal)), mode, "attention");
   const Var hidden = linear1(norm2(attended));
   return attended + dropout(linear2(options.quick_gelu ? quick_gelu(hidden) : gelu(hidden)), mode, "feed_forward");
 }
 
 Var TransformerBlock::padded(const Var& x, const Tensor& mask, const Mode& mode) const {
+  check(x.rank() == 3 && mask.defined() && mask.shape() == x.shape().leading(), "transformer: mask {} for {}",
+        mask.shape(), x.shape());
   const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
-  check(mask.shape() == Shape({batch, length}), "transformer: mask {} for {}", mask.shape(), x.shape());
   const Tensor keep = mask.contiguous();
-  std::vector<int32_t> real_rows, start{0}, place(static_cast<std::size_t>(batch * length), 0);
+  std::vector<int32_t> real_rows, offsets{0}, place(static_cast<std::size_t>(batch * length), 0);
   for (int64_t i = 0; i < batch * length; ++i) {
     if (keep.data()[i] != 0) {
       real_rows.push_back(static_cast<int32_t>(i));
       place[i] = static_cast<int32_t>(real_rows.size());  // row 0 is kept for padding
     }
-    if ((i + 1) % length == 0) start.push_back(static_cast<int32_t>(real_rows.size()));
+    if ((i + 1) % length == 0) offsets.push_back(static_cast<int32_t>(real_rows.size()));
   }
   const Var packed = embedding(reshape(x, {batch * length, width}), Ids(std::move(real_rows)));
-  const Var y = concat({Tensor::zeros({1, width}), (*this)(packed, Ids(std::move(start)), mode)}, 0);
+  const Var y = concat({Tensor::zeros({1, width}), (*this)(packed, Ids(std::move(offsets)), mode)}, 0);
   return embedding(y, Ids({batch, length}, std::move(place)));
 }
 
@@ -46,16 +47,18 @@ TransformerEncoder::TransformerEncoder(int64_t width, int64_t heads, int64_t dep
     blocks.push_back(TransformerBlock(width, heads, 2 * width, rng.split(static_cast<uint64_t>(i))));
 }
 
-Var TransformerEncoder::operator()(const Var& tokens, const Ids& start, const Mode& mode) const {
+Var TransformerEncoder::operator()(const Var& tokens, const Ids& offsets, const Mode& mode) const {
+  check(tokens.rank() == 2 && offsets.numel() >= 1 && offsets[0] == 0 && offsets[offsets.numel() - 1] == tokens.size(0),
+        "transformer: {} offsets do not cover tokens {}", offsets.numel(), tokens.shape());
   std::vector<int32_t> place, rows;
-  for (int64_t i = 0; i + 1 < start.numel(); ++i)
-    for (int32_t t = start[i]; t < start[i + 1]; ++t) {
-      place.push_back(t - start[i]);
+  for (int64_t i = 0; i + 1 < offsets.numel(); ++i)
+    for (int32_t t = offsets[i]; t < offsets[i + 1]; ++t) {
+      place.push_back(t - offsets[i]);
       rows.push_back(t);
     }
   Var x = tokens + embedding(positions, Ids(std::move(place)));
-  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, start, mode.split("block" + std::to_string(i)));
-  return embedding_bag(norm(x), Ids(std::move(rows)), start);
+  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, offsets, mode.split("block" + std::to_string(i)));
+  return embedding_bag(norm(x), Ids(std::move(rows)), offsets);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

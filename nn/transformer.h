@@ -19,8 +19,8 @@ struct TransformerBlock {
   LayerNorm norm1, norm2;
   Linear in_proj, out_proj, linear1, linear2;
   TransformerBlock(int64_t width, int64_t head_count, int64_t hidden, Rng rng, const BlockOptions& opts = {});
-  /// x [N, width], sequence i in rows start[i] .. start[i+1] -> [N, width].
-  Var operator()(const Var& x, const Ids& start, const Mode& mode) const;
+  /// x [N, width], sequence i in rows offsets[i] .. offsets[i+1] -> [N, width].
+  Var operator()(const Var& x, const Ids& offsets, const Mode& mode) const;
   /// The same on padded sequences: x [B, T, width], mask [B, T] with 0 for padding -> [B, T, width], padding rows zero.
   Var padded(const Var& x, const Tensor& mask, const Mode& mode) const;
   void visit(auto&& f) const {
@@ -39,9 +39,9 @@ struct TransformerEncoder {
   std::vector<TransformerBlock> blocks;
   LayerNorm norm;
   TransformerEncoder(int64_t width, int64_t heads, int64_t depth, int64_t max_length, Rng rng);
-  /// tokens [N, width], sequence i in rows start[i] .. start[i+1], each at most max_length long -> [sequences, width];
-  /// an empty sequence gives zeros.
-  Var operator()(const Var& tokens, const Ids& start, const Mode& mode) const;
+  /// tokens [N, width], sequence i in rows offsets[i] .. offsets[i+1], each at most max_length long -> [sequences,
+  /// width]; an empty sequence gives zeros.
+  Var operator()(const Var& tokens, const Ids& offsets, const Mode& mode) const;
   void visit(auto&& f) const {
     f("positions", positions);
     f("blocks", blocks);

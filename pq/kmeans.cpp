@@ -58,10 +58,10 @@ int64_t move_centroids(Tensor& centroids, const Tensor& points, const std::vecto
   parallel_for(static_cast<int64_t>(groups.ids.size()), 8, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g) {
       real* mean = c + groups.ids[g] * d;
-      const int64_t count = groups.start[g + 1] - groups.start[g];
+      const int64_t count = groups.offsets[g + 1] - groups.offsets[g];
       size[groups.ids[g]] = count;
       std::fill_n(mean, d, real{0});
-      for (int64_t i = groups.start[g]; i < groups.start[g + 1]; ++i)
+      for (int64_t i = groups.offsets[g]; i < groups.offsets[g + 1]; ++i)
         kernels().axpy(d, 1 / static_cast<real>(count), points.data() + int64_t{groups.order[i]} * d, mean);
     }
   });

@@ -15,10 +15,20 @@ namespace {
 constexpr int64_t block_work = int64_t{1} << 21;
 constexpr int64_t max_blocks = 16;
 
+// OpenBLAS takes its thread count from OpenMP: 1 in this thread during a call. The host's own setting is put back.
+struct OneOpenMpThread {
+  const int before = omp_get_max_threads();
+  OneOpenMpThread() {
+    if (before != 1) omp_set_num_threads(1);
+  }
+  ~OneOpenMpThread() {
+    if (before != 1) omp_set_num_threads(before);
+  }
+};
+
 void gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real* a, int64_t lda,
                  const real* b, int64_t ldb, real beta, real* c, int64_t ldc) {
-  // OpenBLAS takes its thread count from OpenMP; parallel_for asks for its own, so this stays 1 for good.
-  if (omp_get_max_threads() != 1) omp_set_num_threads(1);
+  const OneOpenMpThread guard;
   const auto op_a = ta ? CblasTrans : CblasNoTrans, op_b = tb ? CblasTrans : CblasNoTrans;
   const auto i = [](int64_t v) { return static_cast<blasint>(v); };
 #ifdef SEMINAR_DOUBLE

@@ -8,7 +8,11 @@
 namespace seminar::inline SEMINAR_PRECISION {
 
 enum class Binary { add, sub, mul, div };
-enum class Unary { exp, log, tanh, sigmoid, relu, gelu, quick_gelu, sqrt };
+/// The functions of unary_functions.h.
+enum class Unary {
+#define UNARY(name, ...) name,
+#include "tensor/unary_functions.h"
+};
 
 /// Numbers of one Adam step; `step_size` and `denominator_scale` hold the bias corrections.
 struct AdamStep {

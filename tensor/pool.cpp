@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <vector>
+#include <utility>
 
 #include "tensor/error.h"
 
@@ -35,18 +35,32 @@ SizeClass size_class(std::size_t bytes) {
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
+// Freed blocks of a size form a list that stands in the blocks themselves: giving one back needs no memory.
+struct FreeBlock {
+  FreeBlock* next;
+};
+
 struct Pool {
   std::mutex mutex;
-  std::vector<void*> free[64 * 4 + 5];
+  FreeBlock* free[64 * 4 + 5] = {};
   Stats stats;
   int64_t limit = 0;
 
   void trim() {
-    for (auto& list : free) {
-      for (void* block : list) std::free(block);
-      list.clear();
-    }
+    for (FreeBlock*& list : free)
+      while (list) std::free(std::exchange(list, list->next));
     stats.cached_bytes = 0;
+  }
+  // Of the system; if it has none, what is cached goes back first.
+  void* from_system(std::size_t bytes) {
+    void* block = std::aligned_alloc(alignment, bytes);
+    if (!block && stats.cached_bytes > 0) {
+      trim();
+      block = std::aligned_alloc(alignment, bytes);
+    }
+    if (!block) throw std::bad_alloc();
+    ++stats.system_calls;
+    return block;
   }
   // Makes room for a new block, by what is cached if need be.
   void check_limit(std::size_t bytes) {
@@ -71,17 +85,14 @@ void* allocate(std::size_t bytes) {
   const SizeClass size = size_class(bytes);
   Pool& p = instance();
   std::lock_guard lock(p.mutex);
-  std::vector<void*>& list = p.free[size.index];
-  void* block = nullptr;
-  if (!list.empty()) {
-    block = list.back();
-    list.pop_back();
+  FreeBlock*& list = p.free[size.index];
+  void* block = list;
+  if (list) {
+    list = list->next;
     p.stats.cached_bytes -= static_cast<int64_t>(size.bytes);
   } else {
     p.check_limit(size.bytes);
-    block = std::aligned_alloc(alignment, size.bytes);
-    if (!block) throw std::bad_alloc();
-    ++p.stats.system_calls;
+    block = p.from_system(size.bytes);
   }
   p.stats.live_bytes += static_cast<int64_t>(size.bytes);
   if (p.stats.live_bytes > p.stats.peak_bytes) p.stats.peak_bytes = p.stats.live_bytes;
@@ -97,7 +108,7 @@ void release(void* block, std::size_t bytes) noexcept {
     std::free(block);
     return;
   }
-  p.free[size.index].push_back(block);
+  p.free[size.index] = new (block) FreeBlock{p.free[size.index]};
   p.stats.cached_bytes += static_cast<int64_t>(size.bytes);
 }
 

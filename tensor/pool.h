@@ -18,9 +18,9 @@ struct Stats {
 };
 
 /// At least `bytes` of memory, 64-byte aligned, not initialised. Throws Error beyond the limit, std::bad_alloc if the
-/// system has no more.
+/// system has no more even after it got all cached blocks back.
 void* allocate(std::size_t bytes);
-/// Gives a block of allocate(bytes) back to the cache.
+/// Gives a block of allocate(bytes) back to the cache. Needs no memory itself.
 void release(void* block, std::size_t bytes) noexcept;
 Stats stats();
 /// Whether freed blocks are kept; not under AddressSanitizer, which is to see every use of freed memory.

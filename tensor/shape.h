@@ -22,9 +22,9 @@ class Shape {
 
   /// Number of axes.
   int rank() const { return rank_; }
-  /// Size of axis `axis`; negative counts from the end.
-  int64_t operator[](int axis) const { return sizes_[axis < 0 ? axis + rank_ : axis]; }
-  int64_t& operator[](int axis) { return sizes_[axis < 0 ? axis + rank_ : axis]; }
+  /// Size of axis `axis`; a negative one counts from the end. Throws Error for an axis that is not there.
+  int64_t operator[](int axis) const { return sizes_[place(axis)]; }
+  int64_t& operator[](int axis) { return sizes_[place(axis)]; }
   const int64_t* begin() const { return sizes_.data(); }
   const int64_t* end() const { return sizes_.data() + rank_; }
 
@@ -32,10 +32,16 @@ class Shape {
     check(rank_ < max_rank, "shape: more than {} axes", max_rank);
     sizes_[rank_++] = size;
   }
-  /// Product of all sizes; 1 for a scalar.
+  /// Product of all sizes; 1 for a scalar. Throws Error if it does not fit into 64 bits.
   int64_t numel() const {
     int64_t n = 1;
-    for (int64_t s : *this) n *= s;
+    bool overflow = false;
+    for (int64_t s : *this) {
+      if (s == 0) return 0;
+      overflow |= __builtin_mul_overflow(n, s, &n);
+    }
+    if (overflow) [[unlikely]]
+      too_large();
     return n;
   }
   /// The shape without its last axis.
@@ -66,6 +72,12 @@ class Shape {
   }
 
  private:
+  [[noreturn]] void too_large() const;
+  int place(int axis) const {
+    check(axis >= -rank_ && axis < rank_, "shape: axis {} of a tensor with {} axes", axis, rank_);
+    return axis < 0 ? axis + rank_ : axis;
+  }
+
   std::array<int64_t, max_rank> sizes_{};
   int rank_ = 0;
 };
@@ -83,6 +95,22 @@ namespace seminar {
 inline int normal_axis(const char* op, int axis, int rank) {
   check(axis >= -rank && axis < rank, "{}: axis {} of a tensor with {} axes", op, axis, rank);
   return axis < 0 ? axis + rank : axis;
+}
+
+/// The number of elements of a new tensor; throws Error naming `op` for a negative size and for 2^46 elements or more.
+int64_t checked_numel(const char* op, const Shape& shape);
+
+/// A row-major tensor as [outer, size, inner], where `size` is that of one axis.
+struct AxisSplit {
+  int64_t outer = 1, size = 1, inner = 1;
+};
+/// Splits a shape around an axis from 0 to rank - 1.
+inline AxisSplit split_at(const Shape& shape, int axis) {
+  AxisSplit s;
+  s.size = shape[axis];
+  for (int a = 0; a < axis; ++a) s.outer *= shape[a];
+  for (int a = axis + 1; a < shape.rank(); ++a) s.inner *= shape[a];
+  return s;
 }
 
 /// The shape that numpy's broadcasting gives; throws Error naming `op` when the two do not fit.

@@ -25,11 +25,7 @@ void Tensor::drop() {
 }
 
 Tensor Tensor::empty(const Shape& shape) {
-  int64_t count = 1;
-  for (int64_t s : shape) {
-    check(s >= 0, "tensor: negative size: {}", shape);
-    check(!__builtin_mul_overflow(count, s, &count) && count < (int64_t{1} << 46), "tensor: too large: {}", shape);
-  }
+  const int64_t count = checked_numel("tensor", shape);
   Tensor t;
   t.storage_ = new_storage(count);
   t.shape_ = shape;
@@ -71,11 +67,13 @@ real* Tensor::write() {
 }
 
 real Tensor::item() const {
-  check(defined() && numel() == 1, "item: needs one element, not shape {}", shape_);
+  check_defined("item");
+  check(numel() == 1, "item: needs one element, not shape {}", shape_);
   return *data();
 }
 
 real Tensor::at(std::initializer_list<int64_t> index) const {
+  check_defined("at");
   check(static_cast<int>(index.size()) == rank(), "at: {} indices for shape {}", index.size(), shape_);
   int64_t offset = 0;
   int axis = 0;
@@ -87,13 +85,18 @@ real Tensor::at(std::initializer_list<int64_t> index) const {
 }
 
 std::vector<real> Tensor::to_vector() const {
+  check_defined("to_vector");
   const Tensor t = contiguous();
   return {t.data(), t.data() + t.numel()};
 }
 
-Tensor Tensor::contiguous() const { return contiguous_ ? *this : clone(); }
+Tensor Tensor::contiguous() const {
+  check_defined("contiguous");
+  return contiguous_ ? *this : clone();
+}
 
 Tensor Tensor::clone() const {
+  check_defined("clone");
   Tensor t = empty(shape_);
   real* y = t.write();
   if (contiguous_) {
@@ -108,21 +111,22 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  int64_t known = 1;
+  check_defined("reshape");
   int unknown = -1;
   for (int i = 0; i < shape.rank(); ++i) {
-    if (shape[i] == -1) {
-      check(unknown < 0, "reshape: more than one -1: {}", shape);
-      unknown = i;
-    } else {
-      known *= shape[i];
-    }
+    check(shape[i] >= -1, "reshape: negative size: {}", shape);
+    if (shape[i] != -1) continue;
+    check(unknown < 0, "reshape: more than one -1: {}", shape);
+    unknown = i;
   }
   if (unknown >= 0) {
-    check(known > 0 && numel() % known == 0, "reshape: {} does not fit {}", shape_, shape);
-    shape[unknown] = numel() / known;
+    Shape known = shape;
+    known[unknown] = 1;
+    const int64_t count = checked_numel("reshape", known);
+    check(count > 0 && numel() % count == 0, "reshape: {} does not fit {}", shape_, shape);
+    shape[unknown] = numel() / count;
   }
-  check(shape.numel() == numel(), "reshape: {} does not fit {}", shape_, shape);
+  check(checked_numel("reshape", shape) == numel(), "reshape: {} does not fit {}", shape_, shape);
   Tensor t = contiguous();
   t.shape_ = shape;
   t.strides_ = shape.contiguous_strides();
@@ -130,6 +134,7 @@ Tensor Tensor::reshape(Shape shape) const {
 }
 
 Tensor Tensor::slice(int axis, int64_t begin, int64_t end) const {
+  check_defined("slice");
   axis = normal_axis("slice", axis, rank());
   check(begin >= 0 && begin <= end && end <= shape_[axis], "slice: [{}, {}) outside axis {} of {}", begin, end, axis,
         shape_);
@@ -141,6 +146,7 @@ Tensor Tensor::slice(int axis, int64_t begin, int64_t end) const {
 }
 
 Tensor Tensor::transpose() const {
+  check_defined("transpose");
   check(rank() >= 2, "transpose: needs two axes, not shape {}", shape_);
   Tensor t = *this;
   std::swap(t.shape_[-1], t.shape_[-2]);
@@ -150,6 +156,7 @@ Tensor Tensor::transpose() const {
 }
 
 Tensor Tensor::swap_axes(int a, int b) const {
+  check_defined("swap_axes");
   a = normal_axis("swap_axes", a, rank());
   b = normal_axis("swap_axes", b, rank());
   Tensor t = *this;

@@ -32,18 +32,10 @@ class Tensor {
       : storage_(t.storage_), offset_(t.offset_), shape_(t.shape_), strides_(t.strides_), contiguous_(t.contiguous_) {
     if (storage_) storage_->references.fetch_add(1, std::memory_order_relaxed);
   }
-  Tensor(Tensor&& t) noexcept
-      : storage_(std::exchange(t.storage_, nullptr)),
-        offset_(t.offset_),
-        shape_(t.shape_),
-        strides_(t.strides_),
-        contiguous_(t.contiguous_) {}
+  /// The tensor that is moved from becomes undefined.
+  Tensor(Tensor&& t) noexcept { swap(t); }
   Tensor& operator=(Tensor t) noexcept {
-    std::swap(storage_, t.storage_);
-    offset_ = t.offset_;
-    shape_ = t.shape_;
-    strides_ = t.strides_;
-    contiguous_ = t.contiguous_;
+    swap(t);
     return *this;
   }
   ~Tensor() {
@@ -68,11 +60,13 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   const Shape& strides() const { return strides_; }
   int rank() const { return shape_.rank(); }
-  int64_t size(int axis) const { return shape_[axis]; }
-  int64_t numel() const { return shape_.numel(); }
+  /// A negative axis counts from the end; throws Error for an axis that is not there.
+  int64_t size(int axis) const { return shape_[normal_axis("size", axis, rank())]; }
+  /// Number of elements: 1 for a scalar, 0 for an undefined tensor.
+  int64_t numel() const { return storage_ ? shape_.numel() : 0; }
   bool is_contiguous() const { return contiguous_; }
 
-  /// The first number. Row-major only if is_contiguous().
+  /// The first number, null if undefined. Row-major only if is_contiguous().
   const real* data() const { return storage_ ? storage_->numbers() + offset_ : nullptr; }
   /// For writing; counts as one write to the storage (see version()).
   real* write();
@@ -102,8 +96,16 @@ class Tensor {
   void fill(real value);
 
  private:
+  void check_defined(const char* op) const { check(defined(), "{}: the tensor is undefined", op); }
   void update_contiguous();
   void drop();
+  void swap(Tensor& t) noexcept {
+    std::swap(storage_, t.storage_);
+    std::swap(offset_, t.offset_);
+    std::swap(shape_, t.shape_);
+    std::swap(strides_, t.strides_);
+    std::swap(contiguous_, t.contiguous_);
+  }
 
   Storage* storage_ = nullptr;
   int64_t offset_ = 0;
@@ -134,31 +136,45 @@ void for_each_row(const Shape& shape, const Shape& strides, F&& f) {
 /// Integer indices with a shape, shared and never changed: item ids, word ids, positions.
 class Ids {
  public:
-  Ids() : values_(std::make_shared<const std::vector<int32_t>>()), shape_{0} {}
-  explicit Ids(std::vector<int32_t> values)
-      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))),
-        shape_{static_cast<int64_t>(values_->size())} {}
-  Ids(const Shape& shape, std::vector<int32_t> values)
-      : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))), shape_(shape) {
-    check(shape.numel() == static_cast<int64_t>(values_->size()), "ids: {} values for shape {}", values_->size(),
-          shape);
+  Ids() = default;
+  explicit Ids(std::vector<int32_t> values) {
+    shape_[0] = static_cast<int64_t>(values.size());
+    values_ = std::make_shared<const std::vector<int32_t>>(std::move(values));
+  }
+  Ids(const Shape& shape, std::vector<int32_t> values) : shape_(shape) {
+    check(checked_numel("ids", shape) == static_cast<int64_t>(values.size()), "ids: {} values for shape {}",
+          values.size(), shape);
+    values_ = std::make_shared<const std::vector<int32_t>>(std::move(values));
+  }
+  Ids(const Ids&) = default;
+  /// Ids that are moved from are empty.
+  Ids(Ids&& ids) noexcept { swap(ids); }
+  Ids& operator=(Ids ids) noexcept {
+    swap(ids);
+    return *this;
   }
   const Shape& shape() const { return shape_; }
-  int64_t numel() const { return static_cast<int64_t>(values_->size()); }
+  int64_t numel() const { return values_ ? static_cast<int64_t>(values_->size()) : 0; }
+  /// Not checked: 0 <= i < numel().
   int32_t operator[](int64_t i) const { return (*values_)[static_cast<std::size_t>(i)]; }
-  const int32_t* data() const { return values_->data(); }
-  std::span<const int32_t> span() const { return *values_; }
+  const int32_t* data() const { return values_ ? values_->data() : nullptr; }
+  std::span<const int32_t> span() const { return {data(), static_cast<std::size_t>(numel())}; }
   /// The same indices in another shape.
   Ids reshape(const Shape& shape) const {
-    check(shape.numel() == numel(), "ids: cannot reshape {} to {}", shape_, shape);
+    check(checked_numel("ids", shape) == numel(), "ids: cannot reshape {} to {}", shape_, shape);
     Ids r = *this;
     r.shape_ = shape;
     return r;
   }
 
  private:
+  void swap(Ids& ids) noexcept {
+    std::swap(values_, ids.values_);
+    std::swap(shape_, ids.shape_);
+  }
+
   std::shared_ptr<const std::vector<int32_t>> values_;
-  Shape shape_;
+  Shape shape_{0};
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION

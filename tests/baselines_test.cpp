@@ -120,7 +120,7 @@ int64_t equal_bits(const real* a, const real* b, const Tensor& planes, const std
 }
 
 struct Forgetful {
-  Frozen planes{Tensor::zeros({2})};
+  Buffer planes{Tensor::zeros({2})};
   void visit(auto&&) const {}
 };
 

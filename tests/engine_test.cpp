@@ -2,13 +2,17 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/debug.h"
 #include "autograd/ops.h"
+#include "nn/checkpoint.h"
+#include "nn/clip_loss.h"
 #include "nn/layers.h"
 #include "nn/optim.h"
 #include "tensor/parallel.h"
 #include "tensor/pool.h"
+#include "tests/temporary_folder.h"
 
 using namespace seminar;
 
@@ -17,6 +21,26 @@ namespace {
 Var leaf(std::initializer_list<real> values) {
   return Var::leaf(Tensor::from({static_cast<int64_t>(values.size())}, values));
 }
+
+// Two members that are one parameter, and a buffer twice.
+struct Tied {
+  Param first{Tensor::from({2}, {3, 4})}, second = first;
+  Buffer planes{Tensor::zeros({2})}, same_planes = planes;
+  void visit(auto&& f) const {
+    f("first", first);
+    f("second", second);
+    f("planes", planes);
+    f("same_planes", same_planes);
+  }
+};
+
+struct Both {
+  Param a, b;
+  void visit(auto&& f) const {
+    f("a", a);
+    f("b", b);
+  }
+};
 
 struct Forgetful {
   Param listed{Tensor::zeros({2})}, forgotten{Tensor::zeros({3})};
@@ -66,6 +90,204 @@ TEST_SUITE("engine") {
                          Error);
   }
 
+  TEST_CASE("an aborted backward leaves gradients as they were, and nothing for the next one") {
+    const Var a = leaf({1, 2}), b = leaf({3, 4}), table = Var::leaf(Tensor::full({3, 2}, 1), true);
+    Var spoilt = Var(Tensor::from({2}, {5, 6}));
+    backward(sum(a * b) + sum(embedding(table, Ids({1}))));
+    const auto da = a.grad().to_vector(), db = b.grad().to_vector();
+    const int64_t alive = Node::alive();
+    {
+      const Var middle = a * b;
+      const Var loss = sum(middle) + sum(matmul(reshape(middle, {1, 2}), reshape(spoilt * b, {2, 1}))) +
+                       sum(embedding(table, Ids({2, 0}))) + sum(a * spoilt);
+      spoilt.mutable_value().write()[0] = 7;
+      CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains("was written to"), Error);
+    }
+    CHECK(Node::alive() == alive);
+    CHECK(a.grad().to_vector() == da);
+    CHECK(b.grad().to_vector() == db);
+    REQUIRE(table.sparse_grads().size() == 1);
+    CHECK(table.sparse_grads()[0].ids[0] == 1);
+    a.zero_grad();
+    backward(sum(a * b));
+    CHECK(a.grad().to_vector() == std::vector<real>{3, 4});
+    // Half-summed gradients of nodes that another loss shares do not stay either.
+    const Var shared = a * b, fine = sum(shared);
+    Var saved = Var::leaf(Tensor::from({2}, {1, 1}));
+    const Var bad = sum(mul(saved, saved)) + sum(shared);
+    saved.mutable_value().write()[0] = 2;
+    CHECK_THROWS_AS(backward(bad), Error);
+    CHECK(!saved.grad().defined());
+  }
+
+  TEST_CASE("a gradient of the wrong shape is a Bug that names op, input and both shapes") {
+    const auto op = [](const Var& x, auto&& hand_on) {
+      return record("add", Tensor::zeros({2, 3}), {x, x}, [=](const Tensor& g, Sink in) { hand_on(g, in); });
+    };
+    const Var x = Var::leaf(Tensor::zeros({2, 3}));
+    const Tensor up = Tensor::full({2, 3}, 1);
+    for (const Shape& shape : {Shape{3, 2}, Shape{3}, Shape{}, Shape{2, 4}}) {
+      const Tensor wrong = Tensor::zeros(shape);
+      const std::string message = fmt::format("add: the gradient of input 1 has shape {}, the input [2, 3]", shape);
+      CHECK_THROWS_WITH_AS(backward(op(x, [&](const Tensor&, Sink in) { in.add(1, wrong); }), up), message.c_str(),
+                           Bug);
+      CHECK_THROWS_WITH_AS(backward(op(x, [&](const Tensor&, Sink in) { in.add_scaled(1, 2, wrong); }), up),
+                           message.c_str(), Bug);
+    }
+    CHECK_THROWS_WITH_AS(backward(op(x, [&](const Tensor&, Sink in) { in.add(0, Tensor()); }), up),
+                         "add: the gradient of input 0 is undefined", Bug);
+    CHECK_THROWS_WITH_AS(backward(op(x, [&](const Tensor& g, Sink in) { in.add(2, g); }), up), "add: input 2 of 2",
+                         Bug);
+    CHECK_THROWS_WITH_AS(backward(op(x,
+                                     [&](const Tensor&, Sink in) {
+                                       in.add_sparse(0, Ids({1, 1}), Tensor::zeros({2, 4}));
+                                     }),
+                                  up),
+                         "add: the gradient of input 0 has shape [2, 4], the input [2, 3]", Bug);
+    CHECK_THROWS_WITH_AS(backward(op(x,
+                                     [&](const Tensor&, Sink in) {
+                                       in.add_sparse(0, Ids({2}), Tensor::zeros({1, 3}));
+                                     }),
+                                  up),
+                         doctest::Contains("index 2 outside a table of 2 rows"), Error);
+    CHECK(!x.grad().defined());
+  }
+
+  TEST_CASE("a parameter made of a view trains as a parameter made of a copy") {
+    Rng rng(3);
+    const Tensor t = Tensor::normal({3, 4}, rng);
+    for (const Tensor& view : {t.transpose(), t.slice(1, 1, 3), t.slice(1, 0, 2).transpose(), t.slice(0, 1, 3)}) {
+      const Param of_view(view), of_copy(view.clone());
+      CHECK(of_view.var().value().is_contiguous());
+      const Tensor target = Tensor::normal(view.shape(), rng);
+      for (const Param* p : {&of_view, &of_copy}) {
+        Adam adam({{"p", p->var()}}, {.lr = 0.1});
+        Sgd sgd({{"p", p->var()}}, 0.1, 0.5);
+        for (int step = 0; step < 6; ++step) {
+          const Var error = p->var() - target;
+          backward(sum(error * error));
+          step % 2 ? adam.step() : sgd.step();
+        }
+      }
+      CHECK(of_view.var().value().to_vector() == of_copy.var().value().to_vector());
+    }
+  }
+
+  TEST_CASE("a leaf's gradient shares storage with nothing") {
+    const Var a = leaf({1, 2}), b = leaf({3, 4}), top = leaf({5, 6});
+    Tensor upstream = Tensor::full({2}, 1);
+    backward(a + b, upstream);
+    backward(top, upstream);
+    upstream.fill(9);
+    Tensor of_a = a.grad();
+    of_a.fill(8);
+    CHECK(b.grad().to_vector() == std::vector<real>{1, 1});
+    CHECK(top.grad().to_vector() == std::vector<real>{1, 1});
+    Tensor given = Tensor::full({2}, 4);
+    b.set_grad(given);
+    given.fill(5);
+    CHECK(b.grad().to_vector() == std::vector<real>{4, 4});
+    CHECK_THROWS_WITH_AS(b.set_grad(Tensor::zeros({3})), "set_grad: gradient [3] for a leaf [2]", Error);
+    CHECK_THROWS_WITH_AS((a + b).grad(), "grad: only leaves have that, not constants or results of ops", Error);
+  }
+
+  TEST_CASE("tied parameters are one: for build, for clipping and for the optimizer") {
+    const Tied tied = build<Tied>();
+    const Params params = parameters(tied);
+    REQUIRE(params.size() == 1);
+    CHECK(params[0].name == "first");
+    CHECK(buffers(tied).size() == 1);
+    backward(sum(tied.first.var() * tied.second.var()));
+    CHECK(params[0].var.grad().to_vector() == std::vector<real>{6, 8});
+    CHECK(clip_grad_norm(params, 5) == doctest::Approx(10));
+    CHECK(params[0].var.grad().to_vector() == std::vector<real>{3, 4});
+    const Param one(params[0].var.value()), other(params[0].var.value());  // two parameters, though of one tensor
+    CHECK(parameters(Both{one, other}).size() == 2);
+  }
+
+  TEST_CASE("a mask is saved like any other tensor: writing to it before backward throws") {
+    Rng rng(1);
+    const Var a = Var::leaf(Tensor::normal({2, 3, 4}, rng)), b = Var::leaf(Tensor::normal({2, 3, 4}, rng));
+    Tensor mask = Tensor::full({2, 3}, 1);
+    const Var loss = clip_loss(a, b, Tensor::scalar(2), 1, mask);
+    mask.fill(0);
+    CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains("clip_loss: a tensor saved for backward was written to"),
+                         Error);
+    Tensor target = Tensor::full({2}, 1), weight = Tensor::full({2}, 1);
+    for (Tensor* written : {&target, &weight}) {
+      const Var bce = bce_with_logits(leaf({1, 2}), target, weight);
+      written->fill(1);
+      CHECK_THROWS_WITH_AS(backward(bce), doctest::Contains("was written to"), Error);
+    }
+  }
+
+  TEST_CASE("masks that do not line up are refused") {
+    const Var x = Var::leaf(Tensor::zeros({2, 3, 4}));
+    CHECK_THROWS_WITH_AS(masked_mean(x, Tensor::zeros({3, 2})), "masked_mean: mask [3, 2] for [2, 3, 4]", Error);
+    CHECK_THROWS_WITH_AS(masked_mean(x, Tensor()), "masked_mean: mask [] for [2, 3, 4]", Error);
+    CHECK_THROWS_WITH_AS(masked_mean(leaf({1}), Tensor::zeros({1})), "masked_mean: mask [1] for [1]", Error);
+    CHECK(masked_mean(x, Tensor::full({2, 3}, 1)).shape() == Shape({2, 4}));
+    CHECK_THROWS_AS(softmax(x, Tensor::zeros({3, 4})), Error);
+    CHECK_THROWS_AS(softmax(x, Tensor::scalar(1)), Error);
+    for (const Shape& shape : {Shape{4}, Shape{2, 4}, Shape{2, 3, 4}})
+      CHECK(softmax(x, Tensor::full(shape, 1)).defined());
+  }
+
+  TEST_CASE("a parameter without requires_grad gets no gradient and stays, and may learn again") {
+    const Param frozen(Tensor::from({2}, {1, 2})), free(Tensor::from({2}, {3, 4}));
+    Adam adam({{"frozen", frozen.var()}, {"free", free.var()}}, {});
+    frozen.set_requires_grad(false);
+    backward(sum(frozen.var() * free.var()));
+    CHECK(!frozen.var().grad().defined());
+    adam.step();
+    CHECK(frozen.var().value().to_vector() == std::vector<real>{1, 2});
+    frozen.set_requires_grad(true);
+    backward(sum(frozen.var() * free.var()));
+    CHECK(frozen.var().grad().defined());
+  }
+
+  TEST_CASE("a retained graph runs backward again") {
+    const Var a = leaf({1, 2}), y = sum(mul(a, a));
+    backward(y, true);
+    backward(y, true);
+    CHECK(a.grad().to_vector() == std::vector<real>{4, 8});
+    backward(y);
+    CHECK(a.grad().to_vector() == std::vector<real>{6, 12});
+    CHECK_THROWS_AS(backward(y), Error);
+  }
+
+  TEST_CASE("Adam's moments of a unit without gradient end at zero, not among the denormal numbers") {
+    if (sizeof(real) == 8) return;
+    const Param p(Tensor::from({2}, {1, 1}));
+    Adam adam({{"p", p.var()}}, {.lr = 0});
+    for (int step = 0; step < 3000; ++step) {
+      p.var().set_grad(Tensor::from({2}, {1, step == 0 ? real{1} : real{0}}));
+      adam.step();
+    }
+    CHECK(adam.moments()[0].m.at({1}) == 0);
+    CHECK(adam.moments()[0].m.at({0}) > real{0.9});
+  }
+
+  TEST_CASE("parameters are loaded all or not at all") {
+    const TemporaryFolder folder;
+    const Param a(Tensor::from({2}, {1, 2})), b(Tensor::from({3}, {3, 4, 5}));
+    const Params params{{"a", a.var()}, {"b", b.var()}};
+    const auto saved = [&](const Tensor& of_b) {
+      SafetensorsWriter file;
+      file.add("a", Tensor::full({2}, 9));
+      file.add("b", of_b);
+      file.save(folder / "p.safetensors");
+      return SafetensorsFile(folder / "p.safetensors");
+    };
+    for (const Tensor& bad : {Tensor::full({4}, 1), Tensor::from({3}, {1, static_cast<real>(std::nan("")), 1})}) {
+      CHECK_THROWS_AS(load_parameters(saved(bad), params), Error);
+      CHECK(a.var().value().to_vector() == std::vector<real>{1, 2});
+    }
+    load_parameters(saved(Tensor::full({3}, 8)), params);
+    CHECK(a.var().value().to_vector() == std::vector<real>{9, 9});
+    CHECK(b.var().value().to_vector() == std::vector<real>{8, 8, 8});
+  }
+
   TEST_CASE("backward needs a scalar that depends on something") {
     CHECK_THROWS_WITH_AS(backward(leaf({1, 2})),
                          "backward: needs a scalar, not shape [2]; reduce it with sum() or mean()", Error);
@@ -111,7 +333,7 @@ TEST_SUITE("engine") {
     CHECK(!b.grad().defined());
   }
 
-  TEST_CASE("row gradients equal the dense ones") {
+  TEST_CASE("sparse gradients equal the dense ones") {
     Rng rng(1);
     const Tensor values = Tensor::normal({5, 3}, rng);
     const Var dense = Var::leaf(values), rows = Var::leaf(values, true);
@@ -121,7 +343,7 @@ TEST_SUITE("engine") {
     CHECK(!rows.grad().defined());
     Tensor expected = Tensor::zeros({5, 3});
     real* y = expected.write();
-    for (const RowGradient& part : rows.node()->row_grads)
+    for (const SparseGradient& part : rows.sparse_grads())
       for (int64_t i = 0; i < part.ids.numel(); ++i)
         for (int64_t j = 0; j < 3; ++j) y[part.ids[i] * 3 + j] += part.rows.at({i, j});
     for (int64_t i = 0; i < 15; ++i) CHECK(expected.data()[i] == doctest::Approx(dense.grad().data()[i]));
@@ -130,13 +352,16 @@ TEST_SUITE("engine") {
   TEST_CASE("backward tells of a leaf once, when its gradient is whole, and of the last layer's before the first's") {
     const Param first(Tensor::from({2}, {1, 2})), shared(Tensor::from({2}, {3, 4})), last(Tensor::from({2}, {5, 6}));
     const Var x = first.var() * shared.var(), loss = sum(x * last.var() * shared.var());
-    std::vector<std::pair<const Node*, std::vector<real>>> told;
-    backward(loss, Tensor::scalar(1), [&](Node& leaf) { told.emplace_back(&leaf, leaf.grad.to_vector()); });
-    REQUIRE(told.size() == 3);
-    CHECK(told[0].first == last.var().node().get());
-    for (const auto& [node, grad] : told)
+    std::vector<std::pair<LeafId, std::vector<real>>> told;
+    backward(loss, Tensor::scalar(1), [&](LeafId leaf) {
       for (const Param* p : {&first, &shared, &last})
-        if (p->var().node().get() == node) CHECK(grad == p->var().grad().to_vector());
+        if (p->var().leaf_id() == leaf) told.emplace_back(leaf, p->var().grad().to_vector());
+    });
+    REQUIRE(told.size() == 3);
+    CHECK(told[0].first == last.var().leaf_id());
+    for (const auto& [leaf_id, grad] : told)
+      for (const Param* p : {&first, &shared, &last})
+        if (p->var().leaf_id() == leaf_id) CHECK(grad == p->var().grad().to_vector());
     CHECK(told[0].second == std::vector<real>{9, 32});                            // first · shared²
     CHECK(shared.var().grad().to_vector() == std::vector<real>{2 * 15, 2 * 48});  // 2 · first · shared · last
   }

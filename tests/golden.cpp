@@ -11,9 +11,11 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/attention.h"
+#include "nn/clip_loss.h"
 #include "nn/optim.h"
 #include "nn/transformer.h"
 #include "pq/multimodal.h"
+#include "seminar/clip/clip.h"
 #include "seminar/evaluation/metrics.h"
 #include "seminar/model/fusion.h"
 #include "tensor/io/safetensors.h"
@@ -134,7 +136,7 @@ void optimizer(Case& c, const std::function<std::function<void()>(const Params&,
   const Tensor grads = c.tensor("grads");
   std::vector<Var> path;
   for (int64_t i = 0; i < grads.size(0); ++i) {
-    p.var().node()->grad = grads.slice(0, i, i + 1).reshape(p.shape());
+    p.var().set_grad(grads.slice(0, i, i + 1).reshape(p.shape()));
     step();
     Shape row{1};
     for (int64_t s : p.shape()) row.push_back(s);

@@ -49,10 +49,9 @@ inline std::vector<std::string> without_gradient(const Model& model, const Datas
   std::vector<std::string> idle;
   for (const NamedParam& p : model.params()) {
     double size = 0;
-    const Node& node = *p.var.node().get();
-    if (node.grad.defined())
-      for (const real g : node.grad.to_vector()) size += std::abs(g);
-    for (const RowGradient& rows : node.row_grads)
+    if (p.var.grad().defined())
+      for (const real g : p.var.grad().to_vector()) size += std::abs(g);
+    for (const SparseGradient& rows : p.var.sparse_grads())
       for (const real g : rows.rows.to_vector()) size += std::abs(g);
     CAPTURE(p.name);
     CHECK(std::isfinite(size));
@@ -71,12 +70,11 @@ inline void check_loss_gradients(const Model& model, const Dataset& data) {
   backward(loss());
   for (const NamedParam& p : model.params()) {
     CAPTURE(p.name);
-    Node& node = *p.var.node().get();
     Tensor direction = randn(p.var.shape(), 9);
     double slope = 0;
-    if (node.grad.defined())
-      for (int64_t i = 0; i < direction.numel(); ++i) slope += node.grad.data()[i] * direction.data()[i];
-    for (const RowGradient& rows : node.row_grads) {
+    if (p.var.grad().defined())
+      for (int64_t i = 0; i < direction.numel(); ++i) slope += p.var.grad().data()[i] * direction.data()[i];
+    for (const SparseGradient& rows : p.var.sparse_grads()) {
       const int64_t d = rows.rows.size(-1);
       for (int64_t i = 0; i < rows.ids.numel(); ++i)
         for (int64_t j = 0; j < d; ++j) slope += rows.rows.data()[i * d + j] * direction.data()[rows.ids[i] * d + j];
@@ -117,7 +115,7 @@ inline void check_padding_unread(const Model& model, const Dataset& data) {
   CHECK(loss().value().item() == before);
   CHECK(model.score(data, batch, run).to_vector() == scores);
   backward(loss());
-  for (const RowGradient& part : ids->var.node()->row_grads)
+  for (const SparseGradient& part : ids->var.sparse_grads())
     for (int64_t i = 0; i < part.ids.numel(); ++i)
       for (int64_t j = 0; j < part.rows.size(1) && part.ids[i] == 0; ++j) CHECK(part.rows.at({i, j}) == 0);
 }

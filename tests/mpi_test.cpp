@@ -29,13 +29,12 @@ std::vector<real> gradients(const Params& params) {
   clip_grad_norm(params, 1e9);  // one list of rows a table, by id
   std::vector<real> all;
   for (const NamedParam& p : params) {
-    const Node& node = *p.var.node().get();
-    all.push_back(node.grad.defined() ? 1 : 0);
-    if (node.grad.defined()) {
-      const std::vector<real> own = node.grad.to_vector();
+    all.push_back(p.var.grad().defined() ? 1 : 0);
+    if (p.var.grad().defined()) {
+      const std::vector<real> own = p.var.grad().to_vector();
       all.insert(all.end(), own.begin(), own.end());
     }
-    for (const RowGradient& g : node.row_grads) {
+    for (const SparseGradient& g : p.var.sparse_grads()) {
       all.insert(all.end(), g.ids.span().begin(), g.ids.span().end());
       const std::vector<real> own = g.rows.to_vector();
       all.insert(all.end(), own.begin(), own.end());
@@ -173,7 +172,7 @@ TEST_SUITE("mpi") {
       for (const NamedParam& p : model->params()) {
         const bool table = p.name.ends_with("words.table") || p.name.ends_with("attributes.table") ||
                            p.name.ends_with("item_ids.table");
-        CHECK(p.var.node()->row_gradient == table);
+        CHECK(p.var.is_sparse() == table);
         tables += table;
         if (!table) numbers += p.var.value().numel() + 1;
       }

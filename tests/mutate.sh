@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$PWD/build/mutate
 files=("$@")
-[ $# -gt 0 ] || files=(autograd/ops_*.cpp tensor/kernels/*.h)
+[ $# -gt 0 ] || files=(autograd/ops_*.cpp nn/clip_loss.cpp nn/weighted_gather.cpp tensor/unary_functions.h tensor/kernels/*.h)
 
 # Prints the mutants of a file as "line<TAB>what<TAB>new text of the line". Backward code is what follows `Sink in)` up
 # to the end of the function, the functions named *_grad, derivative() and clip_run(); test rows are left alone.
@@ -22,7 +22,7 @@ mutants() {
         ["* to /", qr/Binary::mul/, "Binary::div"], ["/ to *", qr/Binary::div/, "Binary::mul"],
         ["index shifted", qr/\bi \+ (?=begin|i\b)/, "i + 1 + "], ["index shifted", qr/(?<=\w)\[(\w+)\](?=[ ;,)*])/, "SHIFT"],
         ["index shifted", qr/ \+ (\w) \* (n|d|width|length)\b(?!\w)/, "ROW"],
-        ["input swapped", qr/\bin\.(add|acc|out|rows)\(1/, "SWAP"],
+        ["input swapped", qr/\bin\.(add|acc|out|add_sparse)\(1/, "SWAP"],
         ["gradient not taken", qr/if \(in\.needs\((\d)\)\)/, "if (false)"],
         ["transpose dropped", qr/(?<=\w)(?:->|\.)transpose\(\)/, "PLAIN"],
         ["true to false", qr/\btrue\b/, "false"], ["false to true", qr/\bfalse\b/, "true"],
@@ -34,6 +34,7 @@ mutants() {
     $rows = 1 if /^OP_ROW/;
     $rows = 0 if m{^(?:Var|//)};
     $rows = 1 if $checks;
+    $inside = 1 if /^UNARY\(/;
     $inside = 1 if !$rows && (/Sink in\)/ || /^(?:SEMINAR_INLINE )?\S+(?:<\S+, \S+>)? (?:\w+_grad|\w+_grad_row|derivative|clip_run)\(/);
     $skip = /Sink in\)/ ? $+[0] : 0;
     $skip = length if /^\S.*\{$/ && !/Sink in\)/;
@@ -54,7 +55,7 @@ mutants() {
         }
       }
     }
-    $inside = 0 if /^\}/;
+    $inside = 0 if /^\}|^#undef UNARY/;
   ' "$1"
 }
 

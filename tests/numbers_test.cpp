@@ -104,7 +104,7 @@ TEST_SUITE("numbers") {
       backward(loss);
       for (const NamedParam& p : model->params()) {
         if (p.var.grad().defined()) check_finite(p.var.grad());
-        for (const RowGradient& part : p.var.node()->row_grads) check_finite(part.rows);
+        for (const SparseGradient& part : p.var.sparse_grads()) check_finite(part.rows);
       }
     }
   }

@@ -79,6 +79,42 @@ void each_sample(F f) {
   }
 }
 
+// The same for a check of every op: each must have a sample with an input, so that none is left out.
+template <class F>
+void check_every_op(F f) {
+  std::set<std::string> checked;
+  for (const auto& [op, row] : op_rows()) {
+    const std::string& name = op;
+    CAPTURE(name);
+    Rng rng(7);
+    for (const OpSample& sample : row.samples(rng)) {
+      f(name, sample);
+      if (!sample.inputs.empty()) checked.insert(name);
+    }
+  }
+  for (const auto& [op, row] : op_rows()) {
+    const std::string& name = op;
+    CAPTURE(name);
+    CHECK(checked.count(name) == 1);
+  }
+}
+
+// Shapes that differ from this one: an axis longer, one more or one less, a scalar.
+std::vector<Shape> other_shapes(const Shape& shape) {
+  std::vector<Shape> others{{}, {1}, {7}, {2, 2}, {0}};
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    others.push_back(shape);
+    ++others.back()[axis];
+  }
+  if (shape.rank() > 0) others.push_back(shape.leading());
+  others.push_back(shape.with(2));
+  Shape more{1};
+  for (int64_t s : shape) more.push_back(s);
+  others.push_back(more);
+  std::erase(others, shape);
+  return others;
+}
+
 }  // namespace
 
 TEST_SUITE("op rows") {
@@ -203,6 +239,68 @@ TEST_SUITE("op rows") {
     });
   }
 
+  TEST_CASE("every input that is undefined is named, but for the optional ones") {
+    check_every_op([](const std::string& name, const OpSample& sample) {
+      const std::vector<std::size_t>& optional = op_rows().at(name).optional;
+      for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+        std::vector<Var> inputs(sample.inputs.begin(), sample.inputs.end());
+        inputs[i] = Var();
+        if (std::find(optional.begin(), optional.end(), i) != optional.end())
+          REQUIRE(sample.apply(inputs).defined());
+        else
+          REQUIRE_THROWS_WITH_AS(sample.apply(inputs), doctest::Contains("is undefined"), Error);
+      }
+    });
+  }
+
+  TEST_CASE("an input of another shape is refused or computed with, in forward and backward") {
+    check_every_op([](const std::string&, const OpSample& sample) {
+      for (std::size_t i = 0; i < sample.inputs.size(); ++i)
+        for (const Shape& shape : other_shapes(sample.inputs[i].shape())) {
+          CAPTURE(i);
+          CAPTURE(fmt::format("{}", shape));
+          std::vector<Var> leaves;
+          for (const Tensor& t : sample.inputs) leaves.push_back(Var::leaf(t));
+          leaves[i] = Var::leaf(Tensor::full(shape, real{0.5}));
+          try {
+            const Var y = sample.apply(leaves);
+            backward(y, random_upstream(y.value()));  // a gradient of the wrong shape would be a Bug
+            for (const Var& leaf : leaves)
+              if (leaf.grad().defined()) REQUIRE(leaf.grad().shape() == leaf.shape());
+          } catch (const Error& e) {
+            REQUIRE(std::string(e.what()).find(": ") != std::string::npos);
+          }
+        }
+    });
+  }
+
+  TEST_CASE("NaN in gives NaN out or an error, wherever the number counts") {
+    check_every_op([](const std::string&, const OpSample& sample) {
+      constexpr int64_t checked_elements = 8;  // of each input, evenly spread
+      const Tensor before = value_of(sample, sample.inputs);
+      for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+        const Tensor& x = sample.inputs[i];
+        for (int64_t j = 0; j < x.numel(); j += std::max<int64_t>(1, x.numel() / checked_elements)) {
+          CAPTURE(i);
+          CAPTURE(j);
+          const auto with = [&](real number) {
+            std::vector<Tensor> inputs = sample.inputs;
+            inputs[i] = x.clone();
+            inputs[i].write()[j] = number;
+            return inputs;
+          };
+          try {
+            if (value_of(sample, with(x.data()[j] * real{1.5} + real{0.25})).to_vector() == before.to_vector())
+              continue;
+            const std::vector<real> y = value_of(sample, with(static_cast<real>(std::nan("")))).to_vector();
+            REQUIRE(std::any_of(y.begin(), y.end(), [](real v) { return std::isnan(v); }));
+          } catch (const Error&) {
+          }
+        }
+      }
+    });
+  }
+
   TEST_CASE("wrong calls throw the stated message") {
     for (const auto& [op, row] : op_rows()) {
       const std::string& name = op;  // clang 14 captures no binding
@@ -211,15 +309,19 @@ TEST_SUITE("op rows") {
     }
   }
 
-  TEST_CASE("ops.h and the rows name the same ops") {
-    const std::set<std::string> compositions{"mean", "detach"};  // record nothing of their own
-    const std::string header = read_file(std::string(SEMINAR_SOURCE_DIR) + "/autograd/ops.h");
-    const std::string declaration = "\nVar ";
+  TEST_CASE("the headers and the rows name the same ops") {
+    const std::set<std::string> compositions{"mean", "detach", "clip_scale"};  // record nothing of their own
     std::set<std::string> declared;
-    for (std::size_t at = header.find(declaration); at != std::string::npos; at = header.find(declaration, at + 1)) {
-      const std::size_t begin = at + declaration.size();
-      declared.insert(header.substr(begin, header.find('(', begin) - begin));
-    }
+    const auto find_declared = [&](const char* file, const std::string& before, char after) {
+      const std::string header = read_file(std::string(SEMINAR_SOURCE_DIR) + file);
+      for (std::size_t at = header.find(before); at != std::string::npos; at = header.find(before, at + 1)) {
+        const std::size_t begin = at + before.size();
+        declared.insert(header.substr(begin, header.find(after, begin) - begin));
+      }
+    };
+    for (const char* file : {"/autograd/ops.h", "/nn/clip_loss.h", "/nn/weighted_gather.h"})
+      find_declared(file, "\nVar ", '(');
+    find_declared("/tensor/unary_functions.h", "\nUNARY(", ',');
     for (const std::string& name : declared) {
       CAPTURE(name);
       CHECK((op_rows().count(name) == 1) != (compositions.count(name) == 1));

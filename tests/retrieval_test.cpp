@@ -246,7 +246,7 @@ TEST_SUITE("retrieval") {
     for (const NamedParam& p : params) {
       CAPTURE(p.name);
       if (p.name.starts_with("codebooks")) {
-        REQUIRE(!p.var.node()->row_grads.empty());
+        REQUIRE(!p.var.sparse_grads().empty());
       } else {
         REQUIRE(p.var.grad().defined());
         double largest = 0;

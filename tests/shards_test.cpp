@@ -60,14 +60,8 @@ TEST_SUITE("shards") {
     const auto gradients = [&] {
       std::map<std::string, Tensor> all;
       for (const NamedParam& p : params) {
-        Node& node = *p.var.node().get();
-        if (!node.row_grads.empty()) {
-          Tensor dense = Tensor::zeros(node.shape);
-          for (const RowGradient& g : node.row_grads) scatter_add_rows(dense, g.ids, g.rows);
-          all[p.name] = dense;
-        } else if (node.grad.defined()) {
-          all[p.name] = node.grad;
-        }
+        const Tensor gradient = dense_gradient(p.var);
+        if (gradient.defined()) all[p.name] = gradient;
       }
       zero_grad(params);
       return all;

@@ -1,5 +1,6 @@
 // The tensor floor: views, products, kernels of every instruction set, rows, random numbers.
 #include <doctest/doctest.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
+#include "tensor/pool.h"
 #include "tensor/rows.h"
 #include "tests/instruction_sets.h"
 
@@ -61,6 +63,130 @@ TEST_SUITE("tensor") {
     CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}), doctest::Contains("tensor: too large"),
                          Error);
     CHECK_THROWS_WITH_AS(t.item(), "item: needs one element, not shape [2, 3]", Error);
+  }
+
+  TEST_CASE("an undefined tensor, or one that was moved from, is empty and says so") {
+    Tensor t = Tensor::from({2, 3}, {0, 1, 2, 3, 4, 5});
+    const Tensor taken = std::move(t);
+    CHECK(taken.at({1, 2}) == 5);
+    const Tensor never;
+    for (const Tensor* undefined : {&static_cast<const Tensor&>(t), &never}) {
+      CHECK(!undefined->defined());
+      CHECK(undefined->numel() == 0);
+      CHECK(undefined->rank() == 0);
+      CHECK(undefined->data() == nullptr);
+      CHECK_THROWS_WITH_AS(undefined->clone(), "clone: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->contiguous(), "contiguous: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->to_vector(), "to_vector: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->item(), "item: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->at({}), "at: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->reshape({1}), "reshape: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->slice(0, 0, 0), "slice: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->transpose(), "transpose: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(undefined->swap_axes(0, 1), "swap_axes: the tensor is undefined", Error);
+      CHECK_THROWS_WITH_AS(sum_all(*undefined), "sum: input 0 is undefined", Error);
+      CHECK_THROWS_WITH_AS(sum_axis(*undefined, 0), "sum: input 0 is undefined", Error);
+      CHECK_THROWS_WITH_AS(binary("add", Binary::add, taken, *undefined), "add: input 1 is undefined", Error);
+      CHECK_THROWS_WITH_AS(gather_rows("pick", *undefined, Ids({0})), "pick: input 0 is undefined", Error);
+      CHECK_THROWS_AS(matmul(taken, *undefined), Error);
+    }
+    t = taken;  // and may be assigned to
+    CHECK(t.at({1, 2}) == 5);
+    Ids ids({1, 2});
+    const Ids taken_ids = std::move(ids);
+    CHECK(taken_ids.numel() == 2);
+    CHECK(ids.numel() == 0);
+    CHECK(ids.span().empty());
+    CHECK(ids.shape() == Shape{0});
+  }
+
+  TEST_CASE("sizes, axes and products are checked") {
+    const Tensor t = Tensor::zeros({2, 3});
+    CHECK(t.size(-2) == 2);
+    CHECK(t.size(1) == 3);
+    for (int axis : {2, -3, 100}) {
+      CAPTURE(axis);
+      CHECK_THROWS_WITH_AS(t.size(axis), fmt::format("size: axis {} of a tensor with 2 axes", axis).c_str(), Error);
+      CHECK_THROWS_AS(t.shape()[axis], Error);
+    }
+    CHECK_THROWS_WITH_AS(Tensor::scalar(1).size(0), "size: axis 0 of a tensor with 0 axes", Error);
+    constexpr int64_t large = int64_t{1} << 40;
+    CHECK_THROWS_WITH_AS(t.reshape({-2, -2}), "reshape: negative size: [-2, -2]", Error);
+    CHECK_THROWS_WITH_AS(t.reshape({-2, -3}), "reshape: negative size: [-2, -3]", Error);
+    CHECK_THROWS_WITH_AS(t.reshape({large, large}), doctest::Contains("reshape: too large"), Error);
+    CHECK_THROWS_WITH_AS(t.reshape({-1, large, large}), doctest::Contains("reshape: too large"), Error);
+    CHECK_THROWS_WITH_AS(t.reshape({int64_t{1} << 62, 4, -1}), doctest::Contains("reshape: too large"), Error);
+    CHECK_THROWS_WITH_AS(Tensor::zeros({0, 3}).reshape({-1, 0}), "reshape: [0, 3] does not fit [-1, 0]", Error);
+    CHECK_THROWS_WITH_AS(Ids({large, large}, {}), doctest::Contains("ids: too large"), Error);
+    CHECK_THROWS_WITH_AS(Ids({-1, -1}, {1}), "ids: negative size: [-1, -1]", Error);
+    CHECK_THROWS_AS(Shape({large, large}).numel(), Error);
+    CHECK(Shape({large, large, 0}).numel() == 0);
+    Tensor table = Tensor::zeros({4, 2}), flat = Tensor::zeros({3});
+    CHECK_THROWS_WITH_AS(scatter_add_rows(table, Ids({1, 4}), Tensor::zeros({2, 2})),
+                         "scatter_add_rows: index 4 outside a table of 4 rows", Error);
+    CHECK_THROWS_WITH_AS(scatter_add_rows(table, Ids({-1}), Tensor::zeros({1, 2})), "group_by_id: negative id: -1",
+                         Error);
+    CHECK_THROWS_WITH_AS(scatter_add_rows(table, Ids({1, 2}), Tensor::zeros({1, 2})),
+                         "scatter_add_rows: 2 ids and rows [1, 2] for a table [4, 2]", Error);
+    CHECK_THROWS_WITH_AS(add_into(flat, Tensor::zeros({4})), "add_into: [4] is added to [3]", Error);
+    CHECK_THROWS_WITH_AS(sum_to(t, {4}), "sum_to: [2, 3] is not [4] repeated", Error);
+    CHECK(sum_to(Tensor::full({2, 3, 4}, 1), {3, 1}).to_vector() == std::vector<real>{8, 8, 8});
+  }
+
+  TEST_CASE("long sums are exact where their parts are, along every axis") {
+    constexpr int64_t n = 20'000'000;
+    const Tensor ones = Tensor::full({n}, 1);
+    CHECK(sum_all(ones) == n);
+    CHECK(sum_axis(ones, 0).item() == n);
+    const auto all_are = [](const Tensor& t, int64_t expected) {
+      return std::all_of(t.data(), t.data() + t.numel(), [=](real v) { return v == static_cast<real>(expected); });
+    };
+    for (const Shape& shape : {Shape{2, n / 4, 2}, Shape{n / 2, 2}, Shape{2, n / 2}, Shape{1, n, 1}})
+      for (int axis = 0; axis < shape.rank(); ++axis) {
+        CAPTURE(fmt::format("{}", shape));
+        CHECK(all_are(sum_axis(ones.reshape(shape), axis), shape[axis]));
+      }
+    // With 100 instead of 1, a float that sums in sequence loses digits after 167,772 numbers.
+    CHECK(all_are(sum_axis(Tensor::full({2, 300'000, 2}, 100), 1), 30'000'000));
+  }
+
+  TEST_CASE("denormal numbers are flushed in a scope, in every thread, and nowhere else") {
+    const int before = threads();
+    set_threads(2);
+    const real tiny = std::numeric_limits<real>::denorm_min() * 1024;
+    const Tensor x = Tensor::full({4 * element_grain}, tiny);
+    const auto kept = [&] {
+      const std::vector<real> y = binary("mul", Binary::mul, x, Tensor::scalar(real{0.5})).to_vector();
+      return std::count_if(y.begin(), y.end(), [](real v) { return v > 0; });
+    };
+    CHECK(kept() == x.numel());
+#if defined(__SSE__) || defined(__aarch64__)
+    {
+      const FlushDenormals guard;
+      CHECK(kept() == 0);
+    }
+#endif
+    CHECK(kept() == x.numel());
+    set_threads(before);
+  }
+
+  TEST_CASE("products and loops leave OpenMP's settings to the host") {
+    const int before = threads(), openmp = omp_get_max_threads();
+    omp_set_num_threads(3);
+    set_threads(2);
+    matmul(randn({300, 200}, 1), randn({200, 300}, 2));
+    CHECK(omp_get_max_threads() == 3);
+    omp_set_num_threads(openmp);
+    set_threads(before);
+  }
+
+  TEST_CASE("memory that the system does not have: the cache goes back first, then an exception") {
+    if (!pool::caching()) return;
+    Tensor::zeros({1 << 20});
+    CHECK(pool::stats().cached_bytes > 0);
+    CHECK_THROWS_AS(Tensor::empty({int64_t{1} << 44}), std::bad_alloc);
+    CHECK(pool::stats().cached_bytes == 0);
+    CHECK(Tensor::full({1 << 20}, 1).at({5}) == 1);
   }
 
   TEST_CASE("products agree with the definition, for any layout and the same bits for any number of threads") {
@@ -240,7 +366,7 @@ TEST_SUITE("tensor") {
       const Groups g = group_by_id(std::vector<int32_t>{2 * step, 0, 2 * step, step, 0});
       CHECK(g.ids == std::vector<int32_t>{0, step, 2 * step});
       CHECK(g.order == std::vector<int32_t>{1, 4, 3, 0, 2});
-      CHECK(g.start == std::vector<int64_t>{0, 2, 3, 5});
+      CHECK(g.offsets == std::vector<int64_t>{0, 2, 3, 5});
     }
     CHECK(group_by_id({}).ids.empty());
   }

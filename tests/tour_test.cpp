@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "nn/clip_loss.h"
 #include "pq/multimodal.h"
 #include "seminar/evaluation/bootstrap.h"
 #include "seminar/evaluation/metrics.h"

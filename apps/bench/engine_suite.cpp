@@ -1,8 +1,10 @@
 // Training steps of the engine's parts: forward, backward and Adam, against libtorch at the same work.
 #include "apps/bench/measure.h"
 #include "apps/bench/rival.h"
+#include "nn/clip_loss.h"
 #include "nn/optim.h"
 #include "nn/transformer.h"
+#include "seminar/clip/clip.h"
 #include "tensor/parallel.h"
 
 namespace seminar::bench {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "nn/clip_loss.h"
 #include "nn/optim.h"
 #include "seminar/data/synthetic.h"
 #include "seminar/model/psu.h"

@@ -34,7 +34,7 @@ struct AuthorsSim {
 /// 16 bits (or --hash-bits), hashed with a bias.
 struct AuthorsEta {
   static constexpr const char* kind = "eta";
-  Frozen planes, bias;  ///< [bits, d], [bits]
+  Buffer planes, bias;  ///< [bits, d], [bits]
   AuthorsAttention attention;
   AuthorsEta(const ModelSettings& s, const Dataset&, const Rng& rng);
   Interest operator()(const UnitInput& in, const Mode& mode) const;

@@ -27,7 +27,7 @@ struct AuthorsHistory {
 
 /// x W_h + b_h for frozen W [H, d, d] and b [H, 1, d] from U(±1/√d), PyTorch's start values.
 struct FrozenProjection {
-  Frozen weight, bias;
+  Buffer weight, bias;
   FrozenProjection(int64_t heads, int64_t d, const Rng& rng);
   /// x [..., d] -> [H, n, d] with n the number of rows of x.
   Var operator()(const Var& x) const;
@@ -41,7 +41,7 @@ struct FrozenProjection {
 /// effect on order or softmax, and so is left out.
 struct FrozenScores {
   FrozenProjection query;
-  Frozen key;  ///< [H, d, d]
+  Buffer key;  ///< [H, d, d]
   FrozenScores(int64_t heads, int64_t d, const Rng& rng);
   /// q [B, T, d], keys [B, L, d] -> [B, T * H, L]
   Var operator()(const Var& q, const Var& keys) const;

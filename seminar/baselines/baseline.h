@@ -61,7 +61,7 @@ class Baseline : public BaselineModel {
       : BaselineModel(s, v, rng), unit(s, data, rng.split("unit")), head(s.dim, s.hidden, rng.split("head")) {}
   const char* kind() const override { return Unit::kind; }
   Params params() const override { return parameters(*this); }
-  Params frozen() const override { return frozen_tensors(*this); }
+  Params frozen() const override { return buffers(*this); }
   void visit(auto&& f) const {
     f("encoders", encoders);
     f("fusion", fusion);

@@ -11,7 +11,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 
 struct Eta {
   static constexpr const char* kind = "eta";
-  Frozen planes;  ///< [bits, d]
+  Buffer planes;  ///< [bits, d]
   Esu esu;
   Eta(const ModelSettings& s, const Dataset&, const Rng& rng);
   Interest operator()(const UnitInput& in, const Mode& mode) const;

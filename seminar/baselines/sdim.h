@@ -10,7 +10,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 struct Sdim {
   static constexpr const char* kind = "sdim";
   int64_t width;  ///< τ
-  Frozen planes;  ///< [m, d]
+  Buffer planes;  ///< [m, d]
   Sdim(const ModelSettings& s, const Dataset&, const Rng& rng);
   Interest operator()(const UnitInput& in, const Mode& mode) const;
   int64_t groups() const { return planes.shape()[0] / width; }

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "nn/clip_loss.h"
+
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
@@ -18,14 +20,25 @@ std::vector<TransformerBlock> make_blocks(int64_t layers, int64_t width, int64_t
   return blocks;
 }
 
-Var run_blocks(const std::vector<TransformerBlock>& blocks, Var x, const Ids& start, const Mode& mode) {
-  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, start, mode.split("block" + std::to_string(i)));
+Var run_blocks(const std::vector<TransformerBlock>& blocks, Var x, const Ids& offsets, const Mode& mode) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, offsets, mode.split("block" + std::to_string(i)));
   return x;
 }
 
 double width_std(int64_t width) { return 1 / std::sqrt(static_cast<double>(width)); }
 
 }  // namespace
+
+Var image_patches(const Var& images, int64_t patch) {
+  check_inputs("image_patches", {images});
+  check(images.rank() == 4 && patch >= 1 && images.size(2) % patch == 0 && images.size(3) % patch == 0,
+        "image_patches: patches of {} do not cut images {}", patch, images.shape());
+  const int64_t batch = images.size(0), channels = images.size(1), rows = images.size(2) / patch,
+                columns = images.size(3) / patch;
+  const Var cut = reshape(images, {batch, channels, rows, patch, columns, patch});
+  const Var by_patch = swap_axes(swap_axes(swap_axes(cut, 1, 2), 2, 4), 3, 4);  // [B, rows, columns, C, patch, patch]
+  return reshape(by_patch, {batch, rows * columns, channels * patch * patch});
+}
 
 void check_settings(ClipSettings& s) {
   check_ranges(s);
@@ -53,10 +66,10 @@ Var VisionTransformer::operator()(const Var& images, const Mode& mode) const {
         positions.shape()[0] - 1);
   const Ids zeros(std::vector<int32_t>(static_cast<std::size_t>(batch), 0));
   const Var sequence = concat({reshape(embedding(class_token, zeros), {batch, 1, width}), patches}, 1) + positions;
-  std::vector<int32_t> start, first;
-  for (int64_t i = 0; i <= batch; ++i) start.push_back(static_cast<int32_t>(i * length));
-  first.assign(start.begin(), start.end() - 1);
-  const Var x = run_blocks(blocks, norm_pre(reshape(sequence, {batch * length, width})), Ids(std::move(start)), mode);
+  std::vector<int32_t> offsets, first;
+  for (int64_t i = 0; i <= batch; ++i) offsets.push_back(static_cast<int32_t>(i * length));
+  first.assign(offsets.begin(), offsets.end() - 1);
+  const Var x = run_blocks(blocks, norm_pre(reshape(sequence, {batch * length, width})), Ids(std::move(offsets)), mode);
   return projection(norm_post(embedding(x, Ids(std::move(first)))));
 }
 
@@ -67,16 +80,16 @@ TextTransformer::TextTransformer(const ClipSettings& s, Rng rng)
       norm(s.text_width),
       projection(s.text_width, s.dim, rng.split("projection"), false) {}
 
-Var TextTransformer::operator()(const Ids& ids, const Ids& start, const Mode& mode) const {
+Var TextTransformer::operator()(const Ids& ids, const Ids& offsets, const Mode& mode) const {
   std::vector<int32_t> place, last;
-  for (int64_t i = 0; i + 1 < start.numel(); ++i) {
-    const int32_t length = start[i + 1] - start[i];
+  for (int64_t i = 0; i + 1 < offsets.numel(); ++i) {
+    const int32_t length = offsets[i + 1] - offsets[i];
     check(length >= 1 && length <= positions.shape()[0], "text Transformer: a text of {} tokens; 1 to {} fit", length,
           positions.shape()[0]);
     for (int32_t t = 0; t < length; ++t) place.push_back(t);
-    last.push_back(start[i + 1] - 1);
+    last.push_back(offsets[i + 1] - 1);
   }
-  const Var x = run_blocks(blocks, tokens(ids) + embedding(positions, Ids(std::move(place))), start, mode);
+  const Var x = run_blocks(blocks, tokens(ids) + embedding(positions, Ids(std::move(place))), offsets, mode);
   return projection(norm(embedding(x, Ids(std::move(last)))));
 }
 
@@ -86,9 +99,9 @@ Clip::Clip(const ClipSettings& s, Rng rng)
       text(s, rng.split("text")),
       log_scale(Tensor::scalar(static_cast<real>(std::log(1 / first_temperature)))) {}
 
-Var Clip::loss(const Var& images, const Ids& ids, const Ids& start, const Mode& mode) const {
+Var Clip::loss(const Var& images, const Ids& ids, const Ids& offsets, const Mode& mode) const {
   const auto units = [](const Var& x) { return reshape(normalize(x), {1, x.size(0), x.size(1)}); };
-  return clip_loss(units(image(images, mode.split("image"))), units(text(ids, start, mode.split("text"))),
+  return clip_loss(units(image(images, mode.split("image"))), units(text(ids, offsets, mode.split("text"))),
                    clip_scale(log_scale), 1);
 }
 

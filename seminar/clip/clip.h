@@ -36,6 +36,10 @@ struct ClipSettings {
 /// Throws Error for the first setting out of range, and where patches or heads do not divide.
 void check_settings(ClipSettings& settings);
 
+/// Square patches of images: [B, C, H, W] -> [B, (H / p)(W / p), C p²], patch by patch in reading order. Throws Error
+/// if p does not divide H and W. With a Linear after it, a ViT's patch embedding.
+Var image_patches(const Var& images, int64_t patch);
+
 /// Dosovitskiy et al. 2021, with CLIP's norm before the blocks.
 struct VisionTransformer {
   int64_t patch_size;
@@ -68,8 +72,8 @@ struct TextTransformer {
   LayerNorm norm;
   Linear projection;  ///< [dim, width]
   TextTransformer(const ClipSettings& settings, Rng rng);
-  /// Text i is ids[start[i] .. start[i+1]), at least one token and at most text_length -> [texts, dim]
-  Var operator()(const Ids& ids, const Ids& start, const Mode& mode) const;
+  /// Text i is ids[offsets[i] .. offsets[i+1]), at least one token and at most text_length -> [texts, dim]
+  Var operator()(const Ids& ids, const Ids& offsets, const Mode& mode) const;
   void visit(auto&& f) const {
     f("tokens", tokens);
     f("positions", positions);
@@ -86,7 +90,7 @@ struct Clip {
   Param log_scale;  ///< scalar, log of 1 / temperature; at most 100 is used
   Clip(const ClipSettings& settings, Rng rng);
   /// Symmetric cross entropy of the pairs: images [B, 3, size, size], texts as TextTransformer takes them.
-  Var loss(const Var& images, const Ids& ids, const Ids& start, const Mode& mode) const;
+  Var loss(const Var& images, const Ids& ids, const Ids& offsets, const Mode& mode) const;
   void visit(auto&& f) const {
     f("image", image);
     f("text", text);

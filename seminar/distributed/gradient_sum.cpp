@@ -16,11 +16,11 @@ Tensor added(Tensor a, const Tensor& b) {
 }
 
 // Two lists of rows with ascending ids as one.
-RowGradient added(const RowGradient& a, const RowGradient& b) {
+SparseGradient added(const SparseGradient& a, const SparseGradient& b) {
   const int64_t width = a.rows.size(1);
   std::vector<int32_t> ids;
   std::vector<real> rows;
-  const auto take = [&](const RowGradient& from, int64_t i) {
+  const auto take = [&](const SparseGradient& from, int64_t i) {
     ids.push_back(from.ids[i]);
     rows.insert(rows.end(), from.rows.data() + i * width, from.rows.data() + (i + 1) * width);
   };
@@ -59,14 +59,14 @@ T tree_sum(std::vector<T> leaves) {
 }
 
 // Rows as bytes: how many, the ids, the numbers.
-void write(std::string& out, const RowGradient& g) {
+void write(std::string& out, const SparseGradient& g) {
   const auto add = [&](const void* from, std::size_t bytes) { out.append(static_cast<const char*>(from), bytes); };
   const int64_t count = g.ids.numel();
   add(&count, sizeof count);
   add(g.ids.data(), static_cast<std::size_t>(count) * sizeof(int32_t));
   add(g.rows.data(), static_cast<std::size_t>(g.rows.numel()) * sizeof(real));
 }
-RowGradient read(std::string_view& from, int64_t width) {
+SparseGradient read(std::string_view& from, int64_t width) {
   const auto get = [&](void* to, std::size_t bytes) {
     if (bytes > from.size()) throw Bug("gradients of rows: a message is too short");
     if (bytes > 0) std::memcpy(to, from.data(), bytes);
@@ -82,7 +82,7 @@ RowGradient read(std::string_view& from, int64_t width) {
 }
 
 // The rows whose ids belong to a rank.
-RowGradient owned(const RowGradient& g, int64_t rank, int64_t ranks) {
+SparseGradient owned(const SparseGradient& g, int64_t rank, int64_t ranks) {
   const int64_t width = g.rows.size(1);
   std::vector<int32_t> ids;
   std::vector<real> rows;
@@ -103,15 +103,14 @@ GradientSum::GradientSum(const Params& params, int64_t shards, Communicator& wor
         "--shards {}: cannot be shared evenly by {} ranks: both must be powers of two, and ranks no more than shards",
         shards, world.size());
   for (auto p = params.rbegin(); p != params.rend(); ++p) {  // backward finishes the last ones first
-    Node* const node = p->var.node().get();
-    if (node->row_gradient) {
-      tables_.push_back({node, node->shape[-1]});
+    if (p->var.is_sparse()) {
+      tables_.push_back({p->var, p->var.size(-1)});
       continue;
     }
     if (buckets_.empty() || buckets_.back().numbers >= bucket_numbers) buckets_.emplace_back();
-    buckets_.back().params.push_back(node);
-    buckets_.back().numbers += node->shape.numel() + 1;
-    bucket_of_[node] = buckets_.size() - 1;
+    buckets_.back().params.push_back(p->var);
+    buckets_.back().numbers += p->var.value().numel() + 1;
+    bucket_of_[p->var.leaf_id()] = buckets_.size() - 1;
   }
   for (Bucket& b : buckets_) b.block = (b.numbers + world.size() - 1) / world.size();
 }
@@ -126,7 +125,7 @@ void GradientSum::backward(const Var& loss, double weight) {
   const Tensor upstream = Tensor::full(loss.shape(), static_cast<real>(weight));
   if (shards_ == 1) return seminar::backward(loss, upstream);
   next_shard();
-  seminar::backward(loss, upstream, [&](Node& leaf) { leaf_done(leaf); });
+  seminar::backward(loss, upstream, [&](LeafId leaf) { leaf_done(leaf); });
   end_shard();
 }
 
@@ -149,8 +148,8 @@ void GradientSum::end_shard() {
 }
 
 // All ranks take the buckets in the same order, whatever their graphs look like.
-void GradientSum::leaf_done(const Node& leaf) {
-  const auto found = bucket_of_.find(&leaf);
+void GradientSum::leaf_done(LeafId leaf) {
+  const auto found = bucket_of_.find(leaf);
   if (found == bucket_of_.end()) return;
   --buckets_[found->second].awaited;
   while (next_ < buckets_.size() && buckets_[next_].awaited == 0) take(buckets_[next_++]);
@@ -160,11 +159,12 @@ void GradientSum::leaf_done(const Node& leaf) {
 void GradientSum::take(Bucket& bucket) {
   Tensor flat = Tensor::zeros({bucket.block * world_.size()});
   real* out = flat.write();
-  for (Node* node : bucket.params) {
-    if (node->grad.defined()) std::copy_n(node->grad.contiguous().data(), node->shape.numel(), out);
-    out += node->shape.numel();
-    *out++ = node->grad.defined() ? 1 : 0;
-    node->grad = Tensor();
+  for (const Var& param : bucket.params) {
+    const Tensor& grad = param.grad();
+    if (grad.defined()) std::copy_n(grad.data(), grad.numel(), out);
+    out += param.value().numel();
+    *out++ = grad.defined() ? 1 : 0;
+    param.set_grad(Tensor());
   }
   add_leaf(bucket.sums, flat, shard_);
   if (shard_ + 1 < own_ || world_.size() == 1) return;
@@ -176,11 +176,11 @@ void GradientSum::take(Bucket& bucket) {
 }
 
 void GradientSum::take(Table& table) {
-  if (table.node->grad.defined())
-    throw Bug(fmt::format("parameter '{}': has row gradients and a dense one", table.node->name));
-  RowGradient all = coalesce(table.node->row_grads, table.width);
-  table.node->row_grads.clear();
-  add_leaf(table.sums, std::move(all), shard_);
+  if (table.param.grad().defined())
+    throw Bug(fmt::format("parameter '{}': has sparse gradients and a dense one", table.param.name()));
+  SparseGradient sum = coalesce(table.param.sparse_grads(), table.width);
+  table.param.set_sparse_grads({});
+  add_leaf(table.sums, std::move(sum), shard_);
 }
 
 void GradientSum::finish() {
@@ -191,9 +191,8 @@ void GradientSum::finish() {
   for (const Table& t : tables_) own_rows_ += t.sums.front().ids.numel();
   if (world_.size() > 1) exchange_rows();
   for (Table& t : tables_) {
-    for (RowGradient& g : t.sums)
-      if (g.ids.numel() > 0) t.node->row_grads.push_back(std::move(g));
-    t.sums.clear();
+    std::erase_if(t.sums, [](const SparseGradient& g) { return g.ids.numel() == 0; });
+    t.param.set_sparse_grads(std::exchange(t.sums, {}));
   }
   if (world_.size() > 1) exchange_buckets();
   for (Bucket& b : buckets_) {
@@ -212,7 +211,7 @@ void GradientSum::exchange_rows() {
   std::vector<std::string_view> from(received.begin(), received.end());
   std::string mine;
   for (const Table& t : tables_) {
-    std::vector<RowGradient> leaves;
+    std::vector<SparseGradient> leaves;
     leaves.reserve(from.size());
     for (std::string_view& message : from) leaves.push_back(read(message, t.width));
     write(mine, tree_sum(std::move(leaves)));
@@ -234,9 +233,9 @@ void GradientSum::exchange_buckets() {
     slices.reserve(static_cast<std::size_t>(ranks));
     for (int64_t r = 0; r < ranks; ++r) slices.push_back(b.received.slice(0, r, r + 1).clone());
     const Tensor sum = tree_sum(std::move(slices));
-    real* all = b.sums.front().write();
-    std::copy_n(sum.data(), b.block, all + world_.rank() * b.block);
-    b.ticket = world_.start_all_gather(all, b.block * int64_t{sizeof(real)});
+    real* slots = b.sums.front().write();
+    std::copy_n(sum.data(), b.block, slots + world_.rank() * b.block);
+    b.ticket = world_.start_all_gather(slots, b.block * int64_t{sizeof(real)});
   }
   for (Bucket& b : buckets_) {
     world_.wait(b.ticket);
@@ -246,11 +245,11 @@ void GradientSum::exchange_buckets() {
 }
 
 void GradientSum::put_back(const Bucket& bucket, const Tensor& sum) {
-  int64_t at = 0;
-  for (Node* node : bucket.params) {
-    const int64_t end = at + node->shape.numel();
-    if (sum.data()[end] > 0) node->grad = sum.slice(0, at, end).clone().reshape(node->shape);
-    at = end + 1;
+  int64_t begin = 0;
+  for (const Var& param : bucket.params) {
+    const int64_t end = begin + param.value().numel();
+    if (sum.data()[end] > 0) param.set_grad(sum.slice(0, begin, end).clone().reshape(param.shape()));
+    begin = end + 1;
   }
 }
 

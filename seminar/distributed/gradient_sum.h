@@ -4,8 +4,8 @@
 // and adds it up on its own; the ranks' sums are the tree's upper part. Dense gradients go in buckets, each sent as
 // soon as backward has finished with its parameters: every rank gets one slice of it from all, adds them in the tree's
 // order and gives the sum to all, which are the bytes of a ring all-reduce, 2 (N-1)/N of the bucket, but in a fixed
-// order, which MPI_Allreduce does not promise. Row gradients go by id: sorted, each to the rank id mod N, which adds
-// them and gives the sums to all. Dense buckets hold no table whose gradients are rows.
+// order, which MPI_Allreduce does not promise. Sparse gradients go by id: sorted, each to the rank id mod N, which adds
+// them and gives the sums to all. Dense buckets hold no table whose gradients are sparse.
 #pragma once
 
 #include <unordered_map>
@@ -38,7 +38,7 @@ class GradientSum {
 
  private:
   struct Bucket {
-    std::vector<Node*> params;
+    std::vector<Var> params;
     int64_t numbers = 0, block = 0;  // block: a rank's slice
     int64_t awaited = 0;             // parameters that backward has not finished with
     std::vector<Tensor> sums{};      // of the subtrees so far, the largest first
@@ -46,14 +46,14 @@ class GradientSum {
     int64_t ticket = 0;
   };
   struct Table {
-    Node* node;
+    Var param;
     int64_t width;
-    std::vector<RowGradient> sums{};
+    std::vector<SparseGradient> sums{};
   };
   void next_shard();
   /// Takes what backward did not reach.
   void end_shard();
-  void leaf_done(const Node& leaf);
+  void leaf_done(LeafId leaf);
   void take(Bucket& bucket);
   void take(Table& table);
   void exchange_rows();
@@ -64,7 +64,7 @@ class GradientSum {
   int64_t shards_, own_;  // of a step, and of them this rank's
   std::vector<Bucket> buckets_;
   std::vector<Table> tables_;
-  std::unordered_map<const Node*, std::size_t> bucket_of_;
+  std::unordered_map<LeafId, std::size_t> bucket_of_;
   int64_t shard_ = 0;     // of the rank's own
   std::size_t next_ = 0;  // bucket to take
   int64_t dense_bytes_ = 0, row_bytes_ = 0, own_rows_ = 0;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/weighted_gather.h"
 #include "tensor/rows.h"
 
 namespace seminar::inline SEMINAR_PRECISION {

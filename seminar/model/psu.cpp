@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/clip_loss.h"
 #include "seminar/baselines/authors_losses.h"
 #include "tensor/kernels.h"
 

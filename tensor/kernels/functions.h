@@ -63,5 +63,13 @@ SEMINAR_INLINE Vec normal_cdf_lanes(const Vec& x) {
 #endif
 }
 
+constexpr real inv_sqrt_2pi = static_cast<real>(0.39894228040143267794);
+
+// d/dx x σ(a x)
+SEMINAR_INLINE Vec swish_derivative_lanes(real a, const Vec& x) {
+  const Vec s = sigmoid_lanes(a * x);
+  return s + a * x * s * (1 - s);
+}
+
 }  // namespace
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -18,6 +18,7 @@
 #include "seminar/training/trainer.h"
 #include "seminar/training/training_state.h"
 #include "tensor/parallel.h"
+#include "tests/fuzz/tensor_ops.h"
 #include "tests/tiny_data.h"
 
 namespace seminar {
@@ -288,7 +289,8 @@ std::vector<FuzzTarget> make_targets() {
     export_model(w.seminar(), w.tiny.data, &channels, {"int8", 12, 4}, path);
   };
   std::vector<std::string> exported_seeds = seeds_of("whole.safetensors", exported);
-  return {{"picture", pictures, read_picture},
+  return {tensor_ops(),
+          {"picture", pictures, read_picture},
           by_header("exported", std::move(exported_seeds), use_exported),
           ranking(w.folder / "whole.safetensors"),
           by_header("safetensors", {read_file(clip_folder + "expected.safetensors")}, read_safetensors),
