@@ -1,85 +1,126 @@
 #!/usr/bin/env bash
-# Mutation check of the backward passes: flips a sign, drops a factor or shifts an index, one at a time, in a copy of the
-# sources, and reports which mutants the op rows miss. Run by hand (5 s a mutant, 400 of them): tests/mutate.sh [FILE…]
+# Mutation check: makes one plausible mistake at a time in a copy of the sources (a sign, a bound, a term or a statement
+# dropped, a comparison flipped, a constant changed) and lists the mistakes that the tests do not notice. Run by hand.
+#   tests/mutate.sh [FILE…]               all mutants of these files; default: the backward passes, against the op rows
+#   tests/mutate.sh --sample N [FILE…]    N mutants drawn from these files; default: everything outside the engine
+#     --seed S     of the draw (default 1): the same seed draws the same mutants of the same sources
+#     --list       prints what would be tried, and stops
+#     --here       in this working copy, whose build/dev is used; a mutant's file is restored. Default: in build/mutate
+# Exit code 1 if fewer than 90 % are noticed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-work=$PWD/build/mutate
-files=("$@")
-[ $# -gt 0 ] || files=(autograd/ops_*.cpp nn/clip_loss.cpp nn/weighted_gather.cpp tensor/unary_functions.h tensor/kernels/*.h)
 
-# Prints the mutants of a file as "line<TAB>what<TAB>new text of the line". Backward code is what follows `Sink in)` up
-# to the end of the function, the functions named *_grad, derivative() and clip_run(); test rows are left alone.
+sample='' seed=1 list='' here='' files=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --sample) sample=$2 && shift 2 ;;
+    --seed) seed=$2 && shift 2 ;;
+    --list) list=1 && shift ;;
+    --here) here=1 && shift ;;
+    *) files+=("$1") && shift ;;
+  esac
+done
+if [ ${#files[@]} -eq 0 ]; then
+  if [ -n "$sample" ]; then
+    mapfile -t files < <(git ls-files 'seminar/*.cpp' 'pq/*.cpp' 'apps/*.cpp' 'seminar/*.h' |
+      grep -v -E '^apps/(bench|embed|tour)/|^apps/commands/(bench|demo|scaling)|_mpi.cpp$|^seminar/studies/')
+  else
+    mapfile -t files < <(git ls-files 'autograd/ops_*.cpp' nn/clip_loss.cpp nn/weighted_gather.cpp \
+      tensor/unary_functions.h 'tensor/kernels/*.h')
+  fi
+fi
+
+# The test programs that must notice a mistake in a file, the quickest first.
+tests_of() {
+  case $1 in
+    autograd/* | nn/* | tensor/*) echo engine_tests_f64 ;;
+    pq/*) echo pq_tests retrieval_tests ;;
+    seminar/runtime/*) echo runtime_tests rank_tests serve_tests ;;
+    seminar/settings*) echo cli_tests model_tests ;;
+    seminar/export*) echo runtime_tests rank_tests ;;
+    seminar/data/batch*) echo data_tests model_tests baselines_tests ;;
+    seminar/data/*) echo data_tests ;;
+    seminar/model/*) echo model_tests baselines_tests ;;
+    seminar/clip/*) echo clip_tests ;;
+    seminar/baselines/*) echo baselines_tests ;;
+    seminar/retrieval/*) echo retrieval_tests ;;
+    seminar/evaluation/*) echo evaluation_tests cli_tests ;;
+    seminar/training/* | seminar/distributed/*) echo training_tests model_tests ;;
+    seminar/studies/*) echo studies_tests ;;
+    apps/serve/*) echo rank_tests serve_tests ;;
+    apps/*) echo cli_tests ;;
+    *) return 1 ;;
+  esac
+}
+mode_of() { case $1 in autograd/* | nn/* | tensor/*) echo --backward ;; esac }
+
+# All mutants as FILE<TAB>LINE<TAB>WHAT<TAB>TEXT, or `sample` of them, each as likely as any other, in the files' order.
 mutants() {
-  perl -ne '
-    BEGIN {
-      @rules = (
-        ["+ to -", qr/(?<=\S) \+ (?=\S)/, " - "], ["- to +", qr/(?<=\S) - (?=\S)/, " + "],
-        ["+= to -=", qr/ \+= /, " -= "], ["-= to +=", qr/ -= /, " += "], ["+= to =", qr/ \+= /, " = "],
-        ["minus dropped", qr/(?<=[(,=] )-(?=\w)/, ""], ["minus dropped", qr/\bnegated\(g\)/, "g"],
-        ["minus dropped", qr/\bnegated\((?=binary)/, "Tensor("],
-        ["factor dropped", qr/ \* (?:\*?\w+(?:->\w+)?(?:\[[^\]]*\])?+(?![\w(<]))/, ""],
-        ["divisor dropped", qr{ / (?:static_cast<real>\([^()]*\)|\w+(?:->\w+)?(?:\[[^\]]*\])?)}, ""],
-        ["* to /", qr/Binary::mul/, "Binary::div"], ["/ to *", qr/Binary::div/, "Binary::mul"],
-        ["index shifted", qr/\bi \+ (?=begin|i\b)/, "i + 1 + "], ["index shifted", qr/(?<=\w)\[(\w+)\](?=[ ;,)*])/, "SHIFT"],
-        ["index shifted", qr/ \+ (\w) \* (n|d|width|length)\b(?!\w)/, "ROW"],
-        ["input swapped", qr/\bin\.(add|acc|out|add_sparse)\(1/, "SWAP"],
-        ["gradient not taken", qr/if \(in\.needs\((\d)\)\)/, "if (false)"],
-        ["transpose dropped", qr/(?<=\w)(?:->|\.)transpose\(\)/, "PLAIN"],
-        ["true to false", qr/\btrue\b/, "false"], ["false to true", qr/\bfalse\b/, "true"],
-        ["comparison flipped", qr/(?<=\w\]) < (?=\d)/, " > "], ["comparison flipped", qr/\bx > 0/, "x < 0"],
-        ["constant changed", qr/(?<=\w)\(0\.5\)/, "(0.25)"], ["constant changed", qr/\bquick\b/, "1"]);
-    }
-    $checks = 1 if /^#ifdef SEMINAR_OP_ROWS/;
-    $checks = 0 if /^#endif/;
-    $rows = 1 if /^OP_ROW/;
-    $rows = 0 if m{^(?:Var|//)};
-    $rows = 1 if $checks;
-    $inside = 1 if /^UNARY\(/;
-    $inside = 1 if !$rows && (/Sink in\)/ || /^(?:SEMINAR_INLINE )?\S+(?:<\S+, \S+>)? (?:\w+_grad|\w+_grad_row|derivative|clip_run)\(/);
-    $skip = /Sink in\)/ ? $+[0] : 0;
-    $skip = length if /^\S.*\{$/ && !/Sink in\)/;
-    $skip = $+[0] if /for \([^;]*;[^;]*;[^)]*\)/;
-    if ($inside && !m{^\s*//} && !/check\(|parallel_for\((?!.*Sink)|SWITCH|constexpr/) {
-      $line = $_;
-      for my $rule (@rules) {
-        my ($what, $pattern, $new) = @$rule;
-        pos($line) = $skip;
-        while ($line =~ /$pattern/g) {
-          my ($at, $end, $one, $two) = ($-[0], $+[0], $1, $2);
-          next if $at < $skip;
-          my $old = substr($line, $at, $end - $at);
-          my $put = $new eq "SHIFT" ? "[$one + 1]" : $new eq "ROW" ? " + $one * $two + 1" : $new eq "PLAIN" ? "" : $new eq "SWAP" ? "in.$one(0" : $new;
-          $put = "->clone()" if $new eq "PLAIN" && $old =~ /^->/;
-          my $mutant = substr($line, 0, $at) . $put . substr($line, $end);
-          print "$.\t$what\t$mutant";
-        }
-      }
-    }
-    $inside = 0 if /^\}|^#undef UNARY/;
-  ' "$1"
+  for file in "${files[@]}"; do
+    perl tests/mutants.pl $(mode_of "$file") "$file" | awk -v f="$file" '{ print f "\t" $0 }'
+  done | if [ -n "$sample" ]; then
+    perl -e 'my ($n, $seed) = @ARGV; srand $seed; my @all = <STDIN>; my @at = 0 .. $#all;
+      for my $i (0 .. $#at) { my $j = $i + int rand(@at - $i); @at[$i, $j] = @at[$j, $i] }
+      splice @at, $n if @at > $n;
+      print $all[$_] for sort { $a <=> $b } @at' "$sample" "$seed"
+  else cat; fi
+}
+mapfile -t chosen < <(mutants)
+if [ -n "$list" ]; then
+  printf '%s\n' "${chosen[@]}"
+  exit
+fi
+
+work=$PWD
+if [ -z "$here" ]; then
+  work=$PWD/build/mutate
+  mkdir -p "$work"
+  git ls-files -z | xargs -0 cp -u --parents -t "$work"
+fi
+cd "$work"
+cmake --preset dev -DSEMINAR_TESTS=ON >/dev/null
+log=$work/build/dev/mutate.log original=$work/build/dev/mutate.original
+
+# Whether these programs build and pass; 2 if they do not build.
+passes() {
+  cmake --build build/dev --target "$@" >"$log" 2>&1 || return 2
+  local program only
+  for program in "$@"; do
+    only=()
+    [ "$program" != engine_tests_f64 ] || only=(--test-suite="op rows")
+    SEMINAR_ISA=avx2 OMP_WAIT_POLICY=passive timeout 300 "build/dev/bin/$program" --abort-after=1 "${only[@]}" >"$log" 2>&1 ||
+      return 1
+  done
 }
 
-mkdir -p "$work/source"
-git ls-files -z | xargs -0 cp --parents -t "$work/source"
-cd "$work/source"
-cmake -S . -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS=-O0 -DSEMINAR_TESTS=ON >/dev/null
-cmake --build "$work/build" --target engine_tests_f64 >/dev/null
-"$work/build/bin/engine_tests_f64" >/dev/null
-
-killed=0 survived=0 invalid=0
-for file in "${files[@]}"; do
-  cp "$file" "$work/original"
-  while IFS=$'\t' read -r line what text; do
-    awk -v n="$line" -v text="${text//\\/\\\\}" 'NR == n { print text; next } { print }' "$work/original" >"$file"
-    if ! cmake --build "$work/build" --target engine_tests_f64 >/dev/null 2>&1; then
-      invalid=$((invalid + 1))
-    elif SEMINAR_ISA=avx2 timeout 60 "$work/build/bin/engine_tests_f64" --test-suite="op rows" --abort-after=1 >/dev/null 2>&1; then
-      survived=$((survived + 1))
-      echo "survived: $file:$line: $what:$text"
-    else
-      killed=$((killed + 1))
-    fi
-  done < <(mutants "$work/original")
-  cp "$work/original" "$file"
+# What fails without any mutant would notice all of them.
+declare -A sound
+for mutant in "${chosen[@]}"; do
+  for program in $(tests_of "${mutant%%$'\t'*}"); do
+    [ -z "${sound[$program]:-}" ] || continue
+    passes "$program" || { echo "mutate.sh: $program fails without a mutant: see $log"; exit 2; }
+    sound[$program]=1
+  done
 done
-echo "$((killed + survived)) mutants, $killed killed, $survived survived; $invalid more did not compile"
+
+file=
+restore() { [ -z "$file" ] || cp "$original" "$file"; }
+trap restore EXIT
+killed=0 invalid=0 survivors=()
+for mutant in "${chosen[@]}"; do
+  IFS=$'\t' read -r file line what text <<<"$mutant"
+  cp "$file" "$original"
+  text=$text awk -v n="$line" 'NR == n { print ENVIRON["text"]; next } { print }' "$original" >"$file"
+  code=0
+  # shellcheck disable=SC2046  # one word for each program
+  passes $(tests_of "$file") || code=$?
+  case $code in
+    0) survivors+=("$file:$line: $what:$text") && echo "survived: ${survivors[-1]}" ;;
+    1) killed=$((killed + 1)) ;;
+    *) invalid=$((invalid + 1)) ;;
+  esac
+  restore
+done
+tried=$((killed + ${#survivors[@]}))
+echo "$tried mutants, $killed noticed, ${#survivors[@]} survived; $invalid more did not compile"
+[ $((10 * killed)) -ge $((9 * tried)) ]

@@ -19,7 +19,7 @@ struct CompareArguments {
 };
 
 // A file of ranks and what it means.
-struct Ranked {
+struct RankedModel {
   std::string file;
   UserRanks ranks;
   RankingMetrics means;
@@ -33,9 +33,9 @@ struct Comparison {
   double p = 1, p_holm = 1;
 };
 
-std::vector<Ranked> load(const std::vector<std::string>& files, Ties ties) {
+std::vector<RankedModel> load(const std::vector<std::string>& files, Ties ties) {
   check(files.size() >= 2, "compare: needs two files or more");
-  std::vector<Ranked> all;
+  std::vector<RankedModel> all;
   for (const std::string& file : files) {
     all.push_back({file, load_ranks(file), {}});
     check_comparable(all[0].ranks, files[0], all.back().ranks, file);
@@ -46,12 +46,12 @@ std::vector<Ranked> load(const std::vector<std::string>& files, Ties ties) {
 }
 
 // All files in one metric; the first row is the first file itself.
-std::vector<Comparison> compare(std::span<const Ranked> all, const Metric& metric, uint64_t seed) {
-  const auto values = [&](const Ranked& r) { return gains(metric, r.ranks.ranks, r.means.ties); };
+std::vector<Comparison> compare(std::span<const RankedModel> all, const Metric& metric, uint64_t seed) {
+  const auto values = [&](const RankedModel& r) { return gains(metric, r.ranks.ranks, r.means.ties); };
   const std::vector<double> first = values(all[0]);
   std::vector<Comparison> rows{{all[0].file, all[0].means.*metric.mean, {}}};
   std::vector<double> p;
-  for (const Ranked& other : all.subspan(1)) {
+  for (const RankedModel& other : all.subspan(1)) {
     const std::vector<double> its = values(other);
     p.push_back(sign_flip_test(its, first, seed));
     rows.push_back({other.file, other.means.*metric.mean, bootstrap_difference(its, first, seed), p.back()});
@@ -88,7 +88,7 @@ void run(const CompareArguments& a) {
   std::vector<Metric> metrics;
   for (const std::string& name : a.metrics) metrics.push_back(metric_named(name));
   if (!a.json.empty()) check_writable(a.json);
-  const std::vector<Ranked> all = load(a.files, ties);
+  const std::vector<RankedModel> all = load(a.files, ties);
   fmt::print("{} users; differences to {}, paired by user; ties {}\n", all[0].ranks.users.size(), a.files[0], a.ties);
   fmt::print("intervals by bootstrap over users; p by random signs, corrected by Holm for {} comparisons a metric\n",
              a.files.size() - 1);

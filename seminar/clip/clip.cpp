@@ -8,7 +8,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr double first_temperature = 0.07;
+constexpr double clip_first_temperature = 0.07;
 
 Param normal(const Shape& shape, Rng rng, double std) { return Param(Tensor::normal(shape, rng, std)); }
 
@@ -97,7 +97,7 @@ Clip::Clip(const ClipSettings& s, Rng rng)
     : settings(s),
       image(s, rng.split("image")),
       text(s, rng.split("text")),
-      log_scale(Tensor::scalar(static_cast<real>(std::log(1 / first_temperature)))) {}
+      log_scale(Tensor::scalar(static_cast<real>(std::log(1 / clip_first_temperature)))) {}
 
 Var Clip::loss(const Var& images, const Ids& ids, const Ids& offsets, const Mode& mode) const {
   const auto units = [](const Var& x) { return reshape(normalize(x), {1, x.size(0), x.size(1)}); };

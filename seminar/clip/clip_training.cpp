@@ -8,8 +8,8 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr double max_gradient_norm = 1;
-constexpr double warmup_share = 0.05;
+constexpr double clip_max_gradient_norm = 1;
+constexpr double clip_warmup_share = 0.05;
 constexpr int64_t encode_batch = 64;
 
 struct SplitPairs {
@@ -154,9 +154,9 @@ std::pair<PairRecall, PairRecall> train_clip(Clip& clip, const Tokenizer& tokeni
       check(std::isfinite(now.loss), "train-clip: the loss is {} in epoch {}, step {}: lower --lr", now.loss, now.epoch,
             now.step + 1);
       backward(loss);
-      clip_grad_norm(params, max_gradient_norm);
+      clip_grad_norm(params, clip_max_gradient_norm);
       adam.set_lr(run.lr * cosine_schedule(now.step,
-                                           static_cast<int64_t>(warmup_share * static_cast<double>(now.steps)) + 1,
+                                           static_cast<int64_t>(clip_warmup_share * static_cast<double>(now.steps)) + 1,
                                            now.steps));
       adam.step();
       total += now.loss;

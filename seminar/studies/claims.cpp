@@ -9,7 +9,7 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int64_t grain = 10;  // resamples a block
+constexpr int64_t resample_grain = 10;  // resamples a block
 
 // The users that have a value with every seed.
 SeedValues complete(const SeedValues& values) {
@@ -75,7 +75,7 @@ Interval seed_bootstrap(const std::vector<SeedValues>& groups, uint64_t seed) {
   }
   std::vector<double> means(resamples, 0);
   const Rng rng = Rng(seed).split("seed bootstrap");
-  parallel_for(resamples, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(resamples, resample_grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
       for (std::size_t g = 0; g < whole.size(); ++g) {
         Rng stream = rng.split(static_cast<uint64_t>(r)).split(static_cast<uint64_t>(g));
