@@ -16,6 +16,8 @@ Var div(const Var& a, const Var& b);
 #include "tensor/unary_functions.h"
 /// s · x
 Var scale(const Var& x, real s);
+/// x to the power of p.
+Var pow(const Var& x, double p);
 /// x with every element dropped with probability p and the rest divided by 1 - p. The same rng stream gives the same
 /// mask.
 Var dropout(const Var& x, double p, Rng rng);
@@ -25,6 +27,43 @@ inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
 inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
 inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
 inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
+inline Var operator-(const Var& a) { return scale(a, -1); }
+// With a number on either side: 2 * x + 1.
+inline Var constant(double s) { return Tensor::scalar(static_cast<real>(s)); }
+inline Var operator+(const Var& a, double s) { return add(a, constant(s)); }
+inline Var operator+(double s, const Var& a) { return add(a, constant(s)); }
+inline Var operator-(const Var& a, double s) { return sub(a, constant(s)); }
+inline Var operator-(double s, const Var& a) { return sub(constant(s), a); }
+inline Var operator*(const Var& a, double s) { return scale(a, static_cast<real>(s)); }
+inline Var operator*(double s, const Var& a) { return scale(a, static_cast<real>(s)); }
+inline Var operator/(const Var& a, double s) { return div(a, constant(s)); }
+inline Var operator/(double s, const Var& a) { return div(constant(s), a); }
+
+// Choices and comparisons (ops_select.cpp). A mask holds 1 where the comparison is true, else 0, and has no gradient.
+Tensor greater(const Var& a, const Var& b);
+Tensor greater_equal(const Var& a, const Var& b);
+Tensor equal(const Var& a, const Var& b);
+inline Tensor operator>(const Var& a, const Var& b) { return greater(a, b); }
+inline Tensor operator>=(const Var& a, const Var& b) { return greater_equal(a, b); }
+inline Tensor operator<(const Var& a, const Var& b) { return greater(b, a); }
+inline Tensor operator<=(const Var& a, const Var& b) { return greater_equal(b, a); }
+inline Tensor operator>(const Var& a, double s) { return greater(a, constant(s)); }
+inline Tensor operator>=(const Var& a, double s) { return greater_equal(a, constant(s)); }
+inline Tensor operator<(const Var& a, double s) { return greater(constant(s), a); }
+inline Tensor operator<=(const Var& a, double s) { return greater_equal(constant(s), a); }
+/// a where the mask is not 0, else b; all three are broadcast.
+Var where(const Tensor& mask, const Var& a, const Var& b);
+/// The larger, or the smaller, of two; NaN wins.
+Var maximum(const Var& a, const Var& b);
+Var minimum(const Var& a, const Var& b);
+/// x, but at least `low` and at most `high`.
+Var clamp(const Var& x, double low, double high);
+/// The largest, or the least, of all elements or along one axis (which goes). NaN wins; the first among equals gets the
+/// gradient.
+Var max(const Var& x);
+Var max(const Var& x, int axis);
+Var min(const Var& x);
+Var min(const Var& x, int axis);
 
 // Shapes (ops_shape.cpp)
 Var reshape(const Var& x, const Shape& shape);
@@ -33,6 +72,20 @@ Var slice(const Var& x, int axis, int64_t begin, int64_t end);
 Var transpose(const Var& x);
 /// Any two axes swapped; copies.
 Var swap_axes(const Var& x, int a, int b);
+/// Axis i of the result is axis axes[i] of x; copies.
+Var permute(const Var& x, const std::vector<int>& axes);
+/// x repeated to `shape` by numpy's broadcasting; copies.
+Var expand(const Var& x, const Shape& shape);
+/// A new axis of size 1, or an axis of size 1 less.
+Var unsqueeze(const Var& x, int axis);
+Var squeeze(const Var& x, int axis);
+/// Parts of one shape along a new axis.
+Var stack(std::span<const Var> parts, int axis);
+inline Var stack(std::initializer_list<Var> parts, int axis) {
+  return stack(std::span<const Var>(parts.begin(), parts.size()), axis);
+}
+/// Parts of `size` along an axis; the last may be smaller.
+std::vector<Var> split(const Var& x, int64_t size, int axis);
 Var concat(std::span<const Var> parts, int axis);
 inline Var concat(std::initializer_list<Var> parts, int axis) {
   return concat(std::span<const Var>(parts.begin(), parts.size()), axis);

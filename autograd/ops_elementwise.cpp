@@ -131,6 +131,42 @@ Var scale(const Var& x, real s) {  // dx = s g
 }
 OP_ROW(scale, (unary_row([](const Var& x) { return scale(x, -2.5); }, [](real x) { return real{-2.5} * x; }, -80, 80)));
 
+Var pow(const Var& x, double p) {  // dx = g p x^(p-1). Saves x.
+  check_inputs("pow", {x});
+  const real exponent = static_cast<real>(p);
+  const Tensor source = x.value().contiguous();
+  const Tensor y = map_elements(
+      [exponent](int64_t n, real* to, const real* from) {
+        for (int64_t i = 0; i < n; ++i) to[i] = std::pow(from[i], exponent);
+      },
+      source);
+  return record("pow", y, {x}, [saved = Saved(source), exponent](const Tensor& g, Sink in) {
+    const Tensor& px = *saved;
+    Tensor& dx = in.acc(0);
+    if (exponent == 0) return;
+    update_elements(
+        dx,
+        [exponent](int64_t n, real* to, const real* gi, const real* xi) {
+          for (int64_t i = 0; i < n; ++i) to[i] += gi[i] * exponent * std::pow(xi[i], exponent - 1);
+        },
+        g, px);
+  });
+}
+OP_ROW(pow, {.samples =
+                 [](Rng& rng) {
+                   std::vector<OpSample> samples;
+                   for (const double p : {2.0, -1.5, 0.0, 3.0})
+                     samples.push_back(one_input(
+                         Tensor::uniform({3, 5}, rng, 0.5, 3), [=](const Var& x) { return pow(x, p); },
+                         [=](const Tensor& x) {
+                           return tabulate(x.shape(), [&](int64_t i) { return std::exp(p * std::log(x.data()[i])); });
+                         }));
+                   samples.push_back(one_input(Tensor::normal({7}, rng), [](const Var& x) { return pow(x, 2); }));
+                   samples.push_back(one_input(Tensor::zeros({0}), [](const Var& x) { return pow(x, 2); }));
+                   return samples;
+                 },
+             .errors = {}});
+
 Var dropout(const Var& x, double p, Rng rng) {  // dx = g mask, mask ∈ {0, 1 / (1 - p)}; saves the mask
   check_inputs("dropout", {x});
   check(p >= 0 && p < 1, "dropout: the probability must be in [0, 1): {}", p);

@@ -41,11 +41,12 @@ Var embedding_bag(const Var& table, const Ids& ids, const Ids& offsets) {
   check(offsets.numel() >= 1 && offsets[0] == 0 && offsets[offsets.numel() - 1] == ids.numel(),
         "embedding_bag: bags must cover all {} ids", ids.numel());
   const int64_t bags = offsets.numel() - 1, width = table.size(1), count = table.size(0);
+  for (int64_t n = 0; n < bags; ++n)
+    check(offsets[n] <= offsets[n + 1], "embedding_bag: bag {} ends before it starts", n);
   const Tensor source = table.value().contiguous();
   Tensor y = Tensor::zeros({bags, width});
   parallel_for(bags, row_grain(4 * width), [&, out = y.write(), x = source.data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      check(offsets[n] <= offsets[n + 1], "embedding_bag: bag {} ends before it starts", n);
       const real weight = 1 / static_cast<real>(offsets[n + 1] - offsets[n]);
       for (int64_t j = offsets[n]; j < offsets[n + 1]; ++j) {
         check(ids[j] >= 0 && ids[j] < count, "embedding_bag: index {} outside a table of {} rows", ids[j], count);
@@ -90,6 +91,10 @@ OP_ROW(embedding_bag,
                       embedding_bag(Tensor::zeros({3, 2}), Ids({0, 7}), Ids({0, 2}));
                     },
                     "embedding_bag: index 7"},
+                   {[] {
+                      embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 5000, 2}));
+                    },
+                    "embedding_bag: bag 1 ends before"},
                    {[] {
                       embedding_bag(Tensor::zeros({3, 2}), Ids({0, 1}), Ids({0, 2, 1, 2}));
                     },

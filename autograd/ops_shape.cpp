@@ -8,9 +8,6 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-// g repeated along the axes that `shape` has and it lacks (as size 1).
-Tensor expand(const Tensor& g, const Shape& shape) { return binary("expand", Binary::add, g, Tensor::zeros(shape)); }
-
 // Copies the part [begin, end) of `axis` between a whole tensor and a part of it.
 void copy_part(Tensor& to, const Tensor& from, int axis, int64_t begin, bool into_whole, bool add) {
   const AxisSplit whole = split_at((into_whole ? to : from).shape(), axis);
@@ -114,6 +111,103 @@ OP_ROW(swap_axes,
             },
         .errors = {{[] { swap_axes(Tensor::zeros({4}), 0, 1); }, "swap_axes: axis 1 of a tensor with 1 axes"}}});
 
+Var permute(const Var& x, const std::vector<int>& axes) {
+  check_inputs("permute", {x});
+  std::vector<int> back(axes.size());
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    back[static_cast<std::size_t>(normal_axis("permute", axes[i], static_cast<int>(axes.size())))] =
+        static_cast<int>(i);
+  return record("permute", x.value().permute(axes), {x},
+                [back](const Tensor& g, Sink in) { in.add(0, g.permute(back)); });
+}
+OP_ROW(permute, {.samples =
+                     [](Rng& rng) {
+                       return std::vector<OpSample>{
+                           one_input(
+                               Tensor::normal({2, 3, 4}, rng),
+                               [](const Var& x) {
+                                 return permute(x, {2, 0, 1});
+                               },
+                               [](const Tensor& x) {
+                                 return tabulate({4, 2, 3}, [&](int64_t i) { return x.at({i / 3 % 2, i % 3, i / 6}); });
+                               }),
+                           one_input(Tensor::normal({2, 0, 4, 1}, rng), [](const Var& x) {
+                             return permute(x, {-1, 1, 0, 2});
+                           })};
+                     },
+                 .errors = {{[] {
+                               permute(Tensor::zeros({2, 3}), {0, 0});
+                             },
+                             "permute: axes [0, 0] of a tensor [2, 3]"},
+                            {[] {
+                               permute(Tensor::zeros({2, 3}), {0});
+                             },
+                             "permute: axes [0] of a tensor [2, 3]"}}});
+
+Var expand(const Var& x, const Shape& shape) {
+  check_inputs("expand", {x});
+  check(broadcasts_to(x.shape(), shape), "expand: {} does not broadcast to {}", x.shape(), shape);
+  return record("expand", expanded(x.value(), shape), {x}, [](const Tensor& g, Sink in) { in.add(0, g); });
+}
+OP_ROW(expand, {.samples =
+                    [](Rng& rng) {
+                      return std::vector<OpSample>{
+                          one_input(
+                              Tensor::normal({3, 1}, rng),
+                              [](const Var& x) {
+                                return expand(x, {2, 3, 4});
+                              },
+                              [](const Tensor& x) {
+                                return tabulate({2, 3, 4}, [&](int64_t i) { return x.data()[i / 4 % 3]; });
+                              }),
+                          one_input(Tensor::normal({}, rng), [](const Var& x) {
+                            return expand(x, {0, 2});
+                          })};
+                    },
+                .errors = {{[] {
+                              expand(Tensor::zeros({3}), {3, 4});
+                            },
+                            "expand: [3] does not broadcast to [3, 4]"}}});
+
+Var unsqueeze(const Var& x, int axis) {
+  check_inputs("unsqueeze", {x});
+  axis = normal_axis("unsqueeze", axis, x.rank() + 1);
+  Shape shape;
+  for (int a = 0; a <= x.rank(); ++a) shape.push_back(a == axis ? 1 : x.size(a < axis ? a : a - 1));
+  return reshape(x, shape);
+}
+
+Var squeeze(const Var& x, int axis) {
+  check_inputs("squeeze", {x});
+  axis = normal_axis("squeeze", axis, x.rank());
+  check(x.size(axis) == 1, "squeeze: axis {} of {} has not size 1", axis, x.shape());
+  Shape shape;
+  for (int a = 0; a < x.rank(); ++a)
+    if (a != axis) shape.push_back(x.size(a));
+  return reshape(x, shape);
+}
+
+Var stack(std::span<const Var> parts, int axis) {
+  check(!parts.empty(), "stack: nothing to stack");
+  check_inputs("stack", std::vector<VarRef>(parts.begin(), parts.end()));
+  std::vector<Var> layers;
+  for (const Var& part : parts) {
+    check(part.shape() == parts[0].shape(), "stack: shapes differ: {} and {}", parts[0].shape(), part.shape());
+    layers.push_back(unsqueeze(part, axis));
+  }
+  return concat(layers, axis);
+}
+
+std::vector<Var> split(const Var& x, int64_t size, int axis) {
+  check_inputs("split", {x});
+  axis = normal_axis("split", axis, x.rank());
+  check(size >= 1, "split: the size of a part must be at least 1: {}", size);
+  std::vector<Var> parts;
+  for (int64_t begin = 0; begin < x.size(axis); begin += size)
+    parts.push_back(slice(x, axis, begin, std::min(begin + size, x.size(axis))));
+  return parts;
+}
+
 Var concat(std::span<const Var> parts, int axis) {
   check(!parts.empty(), "concat: nothing to concatenate");
   check_inputs("concat", std::vector<VarRef>(parts.begin(), parts.end()));
@@ -176,7 +270,7 @@ Var sum(const Var& x, int axis) {
   for (int a = 0; a < x.rank(); ++a)
     if (a != normal_axis("sum", axis, x.rank())) shape.push_back(x.size(a));
   return record("sum", kept.reshape(shape), {x}, [kept = kept.shape(), before = x.shape()](const Tensor& g, Sink in) {
-    in.add(0, expand(g.reshape(kept), before));
+    in.add(0, expanded(g.reshape(kept), before));
   });
 }
 OP_ROW(sum, {.samples =

@@ -102,6 +102,8 @@ class Var {
   /// The value for writing; counted, so that a backward that had saved it notices.
   Tensor& mutable_value() { return value_; }
   const Shape& shape() const { return value_.shape(); }
+  /// The only element; throws Error if there are more.
+  real item() const { return value_.item(); }
   int64_t size(int axis) const { return value_.size(axis); }
   int rank() const { return value_.rank(); }
   bool needs_grad() const { return static_cast<bool>(node_) && !node_->frozen; }

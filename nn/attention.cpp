@@ -12,6 +12,11 @@ Tensor fan_in_normal(const Shape& shape, int64_t fan_in, Rng rng) {
 }  // namespace
 
 Var target_scores(const Var& q, const Var& keys, const Var& wq, const Var& wk) {
+  check_inputs("target_scores", {q, keys, wq, wk});
+  check(q.rank() == 3 && keys.rank() == 3 && wq.rank() == 3 && wk.rank() == 3 && q.size(0) == keys.size(0) &&
+            wq.size(1) == q.size(2) && wk.size(1) == keys.size(2) && wk.size(0) == wq.size(0) &&
+            wk.size(2) == wq.size(2),
+        "target_scores: q {}, keys {}, wq {}, wk {}", q.shape(), keys.shape(), wq.shape(), wk.shape());
   const int64_t batch = q.size(0), targets = q.size(1), d = q.size(2), heads = wq.size(0);
   const Var folded = matmul_transposed(wq, wk);                        // [H, d, d]
   const Var asked = matmul(reshape(q, {batch * targets, d}), folded);  // [H, B * T, d]
@@ -20,6 +25,11 @@ Var target_scores(const Var& q, const Var& keys, const Var& wq, const Var& wk) {
 }
 
 Var target_values(const Var& p, const Var& keys, const Var& wv, const Var& wo) {
+  check_inputs("target_values", {p, keys, wv, wo});
+  check(p.rank() == 3 && keys.rank() == 3 && wv.rank() == 3 && wo.rank() == 2 && p.size(0) == keys.size(0) &&
+            p.size(2) == keys.size(1) && wv.size(0) > 0 && p.size(1) % wv.size(0) == 0 && wv.size(1) == keys.size(2) &&
+            wv.size(2) == keys.size(2) && wo.size(0) == wv.size(0) * wv.size(2),
+        "target_values: p {}, keys {}, wv {}, wo {}", p.shape(), keys.shape(), wv.shape(), wo.shape());
   const int64_t batch = p.size(0), heads = wv.size(0), targets = p.size(1) / heads, d = keys.size(2);
   const Var pooled = reshape(matmul(p, keys), {batch * targets, heads, d});
   const Var values = matmul(swap_axes(pooled, 0, 1), wv);  // [H, B * T, d]

@@ -17,6 +17,22 @@ void add_values(SafetensorsWriter& file, const std::string& prefix, const Params
                 const std::vector<Tensor>& values);
 std::vector<Tensor> load_values(const SafetensorsFile& file, const std::string& prefix, const Params& params);
 
+/// Writes the parameters and buffers of a module to a safetensors file.
+template <class M>
+void save(const M& module, const std::string& path) {
+  SafetensorsWriter file;
+  add_parameters(file, parameters(module));
+  add_parameters(file, buffers(module));
+  file.save(path);
+}
+/// Reads them back in place, all or none; throws Error as load_parameters does.
+template <class M>
+void load(const std::string& path, M& module) {
+  Params all = parameters(module);
+  for (NamedParam& buffer : buffers(module)) all.push_back(std::move(buffer));
+  load_parameters(SafetensorsFile(path), all);
+}
+
 /// Adam's moments under `prefix`, those that are defined.
 void add_optimizer(SafetensorsWriter& file, const std::string& prefix, const Params& params, const Adam& adam);
 /// Lets `adam` go on from them after `steps` steps.

@@ -36,6 +36,32 @@ Var Mlp::operator()(Var x, const Mode& mode) const {
   return x;
 }
 
+Var rms_norm(const Var& x, const Var& weight, double eps) {
+  check_inputs("rms_norm", {x, weight});
+  check(x.rank() >= 1 && weight.shape() == Shape{x.size(-1)}, "rms_norm: input {}, weight {}", x.shape(),
+        weight.shape());
+  check(x.size(-1) > 0, "rms_norm: of no elements: shape {}", x.shape());
+  return x / sqrt(unsqueeze(mean(x * x, -1), -1) + eps) * weight;
+}
+
+Var rotary(const Var& x, int64_t first, double base) {
+  check_inputs("rotary", {x});
+  check(x.rank() >= 2 && x.size(-1) % 2 == 0, "rotary: needs rows of an even width, not shape {}", x.shape());
+  check(base > 0, "rotary: the base must be positive: {}", base);
+  const int64_t rows = x.size(-2), half = x.size(-1) / 2;
+  Tensor cosine = Tensor::empty({rows, half}), sine = Tensor::empty({rows, half});
+  real *c = cosine.write(), *s = sine.write();
+  for (int64_t t = 0; t < rows; ++t)
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle =
+          static_cast<double>(t + first) * std::pow(base, -static_cast<double>(i) / static_cast<double>(half));
+      c[t * half + i] = static_cast<real>(std::cos(angle));
+      s[t * half + i] = static_cast<real>(std::sin(angle));
+    }
+  const Var a = slice(x, -1, 0, half), b = slice(x, -1, half, 2 * half);
+  return concat({a * cosine - b * sine, a * sine + b * cosine}, -1);
+}
+
 Var masked_mean(const Var& x, const Tensor& mask) {
   check_inputs("masked_mean", {x});
   check(x.rank() == 3 && mask.defined() && mask.shape() == x.shape().leading(), "masked_mean: mask {} for {}",

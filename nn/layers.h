@@ -8,6 +8,12 @@
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// x / √(mean(x²) + eps) · weight: x [..., d], weight [d].
+Var rms_norm(const Var& x, const Var& weight, double eps = 1e-6);
+/// Rotary positions (Su et al. 2021) for x [..., T, d], d even: the pair (x_i, x_{i + d/2}) of row t is turned by the
+/// angle (t + first) base^(-2 i / d).
+Var rotary(const Var& x, int64_t first = 0, double base = 10000);
+
 /// y = x Wᵀ + b, W [out, in]; weights and bias from U(±1/√in).
 struct Linear {
   Param weight;
@@ -43,11 +49,20 @@ struct LayerNorm {
   }
 };
 
+/// x / √(mean(x²) + eps) · weight, along the last axis (Zhang and Sennrich 2019).
+struct RmsNorm {
+  Param weight;
+  explicit RmsNorm(int64_t width) : weight(Tensor::full({width}, 1)) {}
+  /// x [..., width] -> [..., width]
+  Var operator()(const Var& x) const { return rms_norm(x, weight); }
+  void visit(auto&& f) const { f("weight", weight); }
+};
+
 /// Linear layers with ReLU between them: widths {in, hidden, …, out}; the last may go without a bias.
 struct Mlp {
   std::vector<Linear> layers;
   Mlp(std::initializer_list<int64_t> widths, Rng rng, bool last_bias = true);
-  Var operator()(Var x, const Mode& mode) const;
+  Var operator()(Var x, const Mode& mode = Mode()) const;
   void visit(auto&& f) const { f("layers", layers); }
 };
 

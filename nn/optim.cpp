@@ -32,8 +32,17 @@ Tensor dense_gradient(const Var& leaf) {
   return dense;
 }
 
-Adam::Adam(Params params, const AdamOptions& options)
-    : params_(std::move(params)), moments_(params_.size()), options_(options) {}
+Adam::Adam(Params params, const AdamOptions& options) : Adam(std::vector<ParamGroup>{{std::move(params)}}, options) {}
+
+Adam::Adam(const std::vector<ParamGroup>& groups, const AdamOptions& options) : options_(options) {
+  for (const ParamGroup& group : groups)
+    for (const NamedParam& p : group.params) {
+      params_.push_back(p);
+      lr_scale_.push_back(group.lr_scale);
+      decay_.push_back(group.weight_decay.value_or(p.var.rank() >= 2 ? options.weight_decay : 0));
+    }
+  moments_.resize(params_.size());
+}
 
 void Adam::restore(std::vector<Moments> moments, int64_t steps) {
   if (moments.size() != params_.size()) throw Bug("Adam: the moments are of other parameters");
@@ -46,13 +55,14 @@ void Adam::step() {
   ++steps_;
   const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
-  const AdamStep step{static_cast<real>(options_.beta1),
-                      static_cast<real>(options_.beta2),
-                      static_cast<real>(options_.eps),
-                      static_cast<real>(options_.lr / correction1),
-                      static_cast<real>(1 / std::sqrt(correction2)),
-                      static_cast<real>(options_.lr * options_.weight_decay)};
   for (std::size_t i = 0; i < params_.size(); ++i) {
+    const double lr = options_.lr * lr_scale_[i];
+    const AdamStep step{static_cast<real>(options_.beta1),
+                        static_cast<real>(options_.beta2),
+                        static_cast<real>(options_.eps),
+                        static_cast<real>(lr / correction1),
+                        static_cast<real>(1 / std::sqrt(correction2)),
+                        static_cast<real>(lr * decay_[i])};
     Var& var = params_[i].var;
     auto& [m, v] = moments_[i];
     if (!var.grad().defined() && var.sparse_grads().empty()) continue;

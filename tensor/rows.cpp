@@ -114,6 +114,13 @@ Tensor binary(const char* name, Binary op, const Tensor& a, const Tensor& b) {
   return y;
 }
 
+Tensor expanded(const Tensor& x, const Shape& shape) {
+  check(x.defined(), "expand: input 0 is undefined");
+  check(broadcasts_to(x.shape(), shape), "expand: {} does not broadcast to {}", x.shape(), shape);
+  if (x.shape() == shape) return x.contiguous();
+  return binary("expand", Binary::add, x, Tensor::zeros(shape));
+}
+
 namespace {
 
 // y[o, b, :] = Σ of x[o, i, :] over the i of block b: sums of at most `block` numbers, 0 if there are none.

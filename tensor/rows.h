@@ -72,6 +72,8 @@ inline void prefetch(const real* x, int64_t n) {
 
 /// a op b with numpy's broadcasting.
 Tensor binary(const char* name, Binary op, const Tensor& a, const Tensor& b);
+/// A contiguous copy of x, repeated by numpy's broadcasting to `shape`; throws Error unless broadcasts_to().
+Tensor expanded(const Tensor& x, const Shape& shape);
 /// Sum over axis `axis`, keeping it with size 1. Long sums are made of the sums of fixed blocks, so that in float
 /// 20 million ones are 20 million.
 Tensor sum_axis(const Tensor& x, int axis);

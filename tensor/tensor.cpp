@@ -1,6 +1,9 @@
 #include "tensor/tensor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -163,6 +166,22 @@ Tensor Tensor::swap_axes(int a, int b) const {
   std::swap(t.shape_[a], t.shape_[b]);
   std::swap(t.strides_[a], t.strides_[b]);
   t.contiguous_ = false;
+  return t.clone();
+}
+
+Tensor Tensor::permute(std::span<const int> axes) const {
+  check_defined("permute");
+  Tensor t = *this;
+  std::array<bool, Shape::max_rank> used{};
+  bool fits = static_cast<int>(axes.size()) == rank();
+  for (int i = 0; fits && i < rank(); ++i) {
+    const int axis = normal_axis("permute", axes[static_cast<std::size_t>(i)], rank());
+    fits = !std::exchange(used[static_cast<std::size_t>(axis)], true);
+    t.shape_[i] = shape_[axis];
+    t.strides_[i] = strides_[axis];
+  }
+  check(fits, "permute: axes [{}] of a tensor {}", fmt::join(axes, ", "), shape_);
+  t.contiguous_ = rank() < 2 && contiguous_;
   return t.clone();
 }
 

@@ -92,6 +92,8 @@ class Tensor {
   Tensor transpose() const;
   /// Any two axes swapped; a contiguous copy.
   Tensor swap_axes(int a, int b) const;
+  /// Axis i of the result is axis axes[i] of this; a contiguous copy.
+  Tensor permute(std::span<const int> axes) const;
 
   void fill(real value);
 

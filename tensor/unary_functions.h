@@ -7,6 +7,7 @@ UNARY(exp, exp_lanes(x), y, std::exp(x), -80, 80)
 UNARY(log, each_lane(x, [](real v) { return static_cast<real>(::log(v)); }), 1 / x, std::log(x), 0.05, 80)
 UNARY(sqrt, each_lane(x, [](real v) { return static_cast<real>(::sqrt(v)); }), static_cast<real>(0.5) / y,
       std::sqrt(x), 0.05, 80)
+UNARY(abs, abs_lanes(x), select(x > 0, splat(1), select(x < 0, splat(-1), Vec{})), std::abs(x), -80, 80)
 UNARY(tanh, each_lane(x, [](real v) { return static_cast<real>(::tanh(v)); }), 1 - y * y, std::tanh(x), -4, 4)
 UNARY(sigmoid, sigmoid_lanes(x), y * (1 - y), 1 / (1 + std::exp(-x)), -80, 80)
 UNARY(relu, select(x < 0, Vec{}, x), select(x > 0, splat(1), Vec{}), x > 0 ? x : 0, -80, 80)
@@ -14,6 +15,11 @@ UNARY(relu, select(x < 0, Vec{}, x), select(x > 0, splat(1), Vec{}), x > 0 ? x :
 UNARY(gelu, x * normal_cdf_lanes(x),
       normal_cdf_lanes(x) + x * inv_sqrt_2pi * exp_lanes(x * x * static_cast<real>(-0.5)),
       x * std::erfc(-x / std::sqrt(real{2})) / 2, -8, 8)
+// x σ(x)
+UNARY(silu, x * sigmoid_lanes(x), swish_derivative_lanes(1, x), x / (1 + std::exp(-x)), -20, 20)
+// log(1 + eˣ), written so that eˣ never overflows: dy/dx = σ(x).
+UNARY(softplus, each_lane(x, [](real v) { return static_cast<real>((v > 0 ? v : 0) + ::log1p(::exp(-::fabs(v)))); }),
+      sigmoid_lanes(x), std::log(1 + std::exp(x)), -30, 30)
 // x σ(1.702 x), as in CLIP.
 UNARY(quick_gelu, x * sigmoid_lanes(static_cast<real>(1.702) * x),
       swish_derivative_lanes(static_cast<real>(1.702), x), x / (1 + std::exp(real{-1.702} * x)), -20, 20)

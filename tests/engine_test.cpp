@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "autograd/debug.h"
 #include "autograd/ops.h"
+#include "autograd/print.h"
 #include "nn/checkpoint.h"
 #include "nn/clip_loss.h"
+#include "nn/conv.h"
 #include "nn/layers.h"
 #include "nn/optim.h"
 #include "tensor/parallel.h"
@@ -286,6 +289,147 @@ TEST_SUITE("engine") {
     load_parameters(saved(Tensor::full({3}, 8)), params);
     CHECK(a.var().value().to_vector() == std::vector<real>{9, 9});
     CHECK(b.var().value().to_vector() == std::vector<real>{8, 8, 8});
+  }
+
+  TEST_CASE("numbers and Vars mix as in PyTorch, and comparisons give masks") {
+    const Var x = leaf({1, -2, 3});
+    const Var y = sum(2 * x + 1 - x / 2 + (3 - x) * x + 1 / x + (-x) * 2.5 + x * 0.5 - 1);
+    CHECK(y.item() == doctest::Approx(2 * 2 + 3 - 1 + (2 - 10 + 0) + (1 - 0.5 + 1.0 / 3) - 5 + 1 - 3));
+    backward(y);
+    for (int64_t i = 0; i < 3; ++i) {
+      const double v = static_cast<double>(x.value().at({i}));
+      CHECK(x.grad().at({i}) == doctest::Approx(2 - 0.5 + 3 - 2 * v - 1 / (v * v) - 2.5 + 0.5));
+    }
+    using List = std::vector<real>;
+    CHECK((x > 0).to_vector() == List{1, 0, 1});
+    CHECK((x >= 1).to_vector() == List{1, 0, 1});
+    CHECK((x < leaf({1, 1, 4})).to_vector() == List{0, 1, 1});
+    CHECK((x <= 1).to_vector() == List{1, 1, 0});
+    CHECK(equal(x, Tensor::scalar(3)).to_vector() == List{0, 0, 1});
+    CHECK(where(x > 0, x, Tensor::scalar(0)).value().to_vector() == List{1, 0, 3});
+    CHECK(maximum(x, Tensor::scalar(2)).value().to_vector() == List{2, 2, 3});
+    CHECK(minimum(x, Tensor::scalar(2)).value().to_vector() == List{1, -2, 2});
+    CHECK(max(x).item() == 3);
+    CHECK(min(x).item() == -2);
+    const real nan = static_cast<real>(std::nan(""));
+    for (const Var& v :
+         {maximum(leaf({nan}), leaf({1})), maximum(leaf({1}), leaf({nan})), minimum(leaf({nan}), leaf({1})),
+          minimum(leaf({1}), leaf({nan})), max(leaf({1, nan, 2})), min(leaf({nan, 1})), clamp(leaf({nan}), 0, 1)})
+      CHECK(std::isnan(v.item()));
+    CHECK_THROWS_WITH_AS(maximum(Var(), x), "maximum: input 0 is undefined", Error);
+  }
+
+  TEST_CASE("parts, stacks and axes of size 1") {
+    Rng rng(2);
+    const Var x = Var::leaf(Tensor::normal({5, 3}, rng));
+    const std::vector<Var> parts = split(x, 2, 0);
+    REQUIRE(parts.size() == 3);
+    CHECK(parts[2].shape() == Shape({1, 3}));
+    CHECK(concat(parts, 0).value().to_vector() == x.value().to_vector());
+    CHECK(stack({parts[0], parts[1]}, 1).shape() == Shape({2, 2, 3}));
+    CHECK(stack({parts[0], parts[1]}, 1).value().at({1, 0, 2}) == x.value().at({1, 2}));
+    CHECK(unsqueeze(x, -1).shape() == Shape({5, 3, 1}));
+    CHECK(squeeze(parts[2], 0).shape() == Shape{3});
+    CHECK_THROWS_WITH_AS(squeeze(x, 0), "squeeze: axis 0 of [5, 3] has not size 1", Error);
+    CHECK_THROWS_WITH_AS(stack({x, parts[0]}, 0), "stack: shapes differ: [5, 3] and [2, 3]", Error);
+    CHECK_THROWS_WITH_AS(split(x, 0, 0), "split: the size of a part must be at least 1: 0", Error);
+    CHECK_THROWS_WITH_AS(unsqueeze(x, 3), "unsqueeze: axis 3 of a tensor with 3 axes", Error);
+  }
+
+  TEST_CASE("tensors and Vars print as PyTorch shows them") {
+    const Tensor t = Tensor::from({2, 2}, {1, 2.5, -0.125, 100000});
+    CHECK(to_string(t) == "tensor([[1, 2.5], [-0.125, 1e+05]], shape [2, 2])");
+    CHECK(to_string(t.transpose()) == "tensor([[1, -0.125], [2.5, 1e+05]], shape [2, 2])");
+    CHECK(fmt::format("{}", Tensor::full({9}, 1)) == "tensor([1, 1, 1, ..., 1, 1, 1], shape [9])");
+    CHECK(to_string(Tensor()) == "tensor(undefined)");
+    CHECK(to_string(Tensor::zeros({0, 2})) == "tensor([], shape [0, 2])");
+    const Var x = leaf({1, 2});
+    CHECK(to_string(x) == "tensor([1, 2], shape [2], leaf)");
+    CHECK(to_string(sum(x)) == "tensor(3, shape [], grad_fn=sum)");
+    x.set_name("w");
+    std::ostringstream out;
+    out << x << ' ' << Tensor::scalar(4);
+    CHECK(out.str() == "tensor([1, 2], shape [2], leaf 'w') tensor(4, shape [])");
+  }
+
+  TEST_CASE("biases and norms do not decay, unless their group says so") {
+    const Param matrix(Tensor::full({1, 2}, 1)), bias(Tensor::full({2}, 1));
+    const Params params{{"matrix", matrix.var()}, {"bias", bias.var()}};
+    const auto step = [&](Adam adam) {
+      for (const NamedParam& p : params) {
+        Tensor value = p.var.value();
+        value.fill(1);
+        p.var.set_grad(Tensor::zeros(p.var.shape()));
+      }
+      adam.step();
+      return std::pair(matrix.var().value().data()[0], bias.var().value().data()[0]);
+    };
+    const AdamOptions options{.lr = 0.5, .weight_decay = 0.1};
+    CHECK(step(Adam(params, options)) == std::pair<real, real>(real{1} - real{0.5} * real{0.1}, 1));
+    const auto [m, b] = step(Adam(std::vector<ParamGroup>{{{params[0]}, 2}, {{params[1]}, 1, 0.2}}, options));
+    CHECK(m == doctest::Approx(0.9));
+    CHECK(b == doctest::Approx(0.9));
+  }
+
+  TEST_CASE("a module is saved and loaded by name, with its buffers") {
+    const TemporaryFolder folder;
+    const Tied tied = build<Tied>();
+    Tied other = build<Tied>();
+    Tensor value = tied.first.var().value(), planes = tied.planes.value();
+    value.fill(7);
+    planes.fill(2);
+    save(tied, folder / "m.safetensors");
+    load(folder / "m.safetensors", other);
+    CHECK(other.second.var().value().to_vector() == std::vector<real>{7, 7});
+    CHECK(other.planes.value().to_vector() == std::vector<real>{2, 2});
+  }
+
+  TEST_CASE("RMS norm, rotary positions, convolution and pooling against their definitions") {
+    Rng rng(4);
+    const Tensor x = Tensor::normal({2, 3, 4}, rng), w = Tensor::normal({4}, rng);
+    const Tensor y = rms_norm(x, w).value(), turned = rotary(x, 5).value();
+    for (int64_t r = 0; r < 6; ++r) {
+      double square = 0;
+      for (int64_t i = 0; i < 4; ++i) square += std::pow(x.at({r / 3, r % 3, i}), 2) / 4;
+      for (int64_t i = 0; i < 4; ++i)
+        CHECK(y.at({r / 3, r % 3, i}) ==
+              doctest::Approx(x.at({r / 3, r % 3, i}) / std::sqrt(square + 1e-6) * w.at({i})));
+      for (int64_t i = 0; i < 2; ++i) {
+        const double angle = static_cast<double>(r % 3 + 5) * std::pow(10000, -static_cast<double>(i) / 2);
+        const double a = x.at({r / 3, r % 3, i}), b = x.at({r / 3, r % 3, i + 2});
+        CHECK(turned.at({r / 3, r % 3, i}) == doctest::Approx(a * std::cos(angle) - b * std::sin(angle)));
+        CHECK(turned.at({r / 3, r % 3, i + 2}) == doctest::Approx(a * std::sin(angle) + b * std::cos(angle)));
+      }
+    }
+    const Tensor image = Tensor::normal({1, 2, 5, 4}, rng), kernel = Tensor::normal({3, 2, 2, 3}, rng),
+                 bias = Tensor::normal({3}, rng);
+    const Tensor z = conv2d(image, kernel, bias, {2, 1}).value();
+    REQUIRE(z.shape() == Shape({1, 3, 3, 2}));
+    for (int64_t o = 0; o < 3; ++o)
+      for (int64_t r = 0; r < 3; ++r)
+        for (int64_t s = 0; s < 2; ++s) {
+          double sum_of = bias.at({o});
+          for (int64_t c = 0; c < 2; ++c)
+            for (int64_t i = 0; i < 2; ++i)
+              for (int64_t j = 0; j < 3; ++j) {
+                const int64_t row = 2 * r + i - 1, column = 2 * s + j - 1;
+                if (row >= 0 && row < 5 && column >= 0 && column < 4)
+                  sum_of += static_cast<double>(image.at({0, c, row, column})) * kernel.at({o, c, i, j});
+              }
+          CHECK(z.at({0, o, r, s}) == doctest::Approx(sum_of));
+        }
+    const Tensor line = Tensor::from({1, 1, 4}, {1, 2, 3, 4}), pair = Tensor::from({1, 1, 2}, {1, 10});
+    CHECK(conv1d(line, pair, {}, {1, 1}).value().to_vector() == std::vector<real>{10, 21, 32, 43, 4});
+    const Tensor square = Tensor::from({1, 1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+    CHECK(max_pool2d(square, 2).value().to_vector() == std::vector<real>{6, 8});
+    CHECK(mean_pool2d(square, 2).value().to_vector() == std::vector<real>{3.5, 5.5});
+    CHECK(max_pool2d(square, 2, 1).value().to_vector() == std::vector<real>{6, 7, 8});
+    CHECK(build<Conv2d>(2, 3, 3, Rng(1), Windows{1, 1})(image).shape() == Shape({1, 3, 5, 4}));
+    CHECK(build<RmsNorm>(4)(x).shape() == x.shape());
+    CHECK_THROWS_WITH_AS(rotary(Tensor::zeros({2, 3})), "rotary: needs rows of an even width, not shape [2, 3]", Error);
+    CHECK_THROWS_WITH_AS(conv2d(image, Tensor::zeros({3, 1, 2, 2})),
+                         "conv2d: input [1, 2, 5, 4] for a weight [3, 1, 2, 2]", Error);
+    CHECK_THROWS_WITH_AS(max_pool2d(x, 2), "max_pool2d: needs pictures [B, C, H, W], not shape [2, 3, 4]", Error);
   }
 
   TEST_CASE("backward needs a scalar that depends on something") {

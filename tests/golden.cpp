@@ -146,9 +146,9 @@ void optimizer(Case& c, const std::function<std::function<void()>(const Params&,
 }
 
 std::function<void()> adam_step(const Params& params, Case& c) {
-  AdamOptions o{c.number("lr"), c.attrs.at("betas")[0], c.attrs.at("betas")[1], c.number("eps"),
-                c.attrs.value("weight_decay", 0.0)};
-  return [adam = std::make_shared<Adam>(params, o)] { adam->step(); };
+  const AdamOptions o{c.number("lr"), c.attrs.at("betas")[0], c.attrs.at("betas")[1], c.number("eps")};
+  const std::vector<ParamGroup> groups{{params, 1, c.attrs.value("weight_decay", 0.0)}};
+  return [adam = std::make_shared<Adam>(groups, o)] { adam->step(); };
 }
 
 void clip(Case& c, bool chunked) {

@@ -8,6 +8,7 @@
 #include "autograd/debug.h"
 #include "seminar/distributed/gradient_sum.h"
 #include "seminar/training/training_state.h"
+#include "tensor/parallel.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -179,6 +180,7 @@ class Training {
   }
 
   void step(BatchLoader& loader, int64_t rows) {
+    const FlushDenormals guard;
     const Clock::time_point begin = Clock::now();
     std::vector<ShardLoss> losses;
     for (int64_t i = 0; i < own_shards_; ++i) {
