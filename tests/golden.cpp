@@ -15,7 +15,7 @@
 #include "nn/optim.h"
 #include "nn/transformer.h"
 #include "pq/multimodal.h"
-#include "seminar/clip/clip.h"
+#include "seminar/clip/image_patches.h"
 #include "seminar/evaluation/metrics.h"
 #include "seminar/model/fusion.h"
 #include "tensor/io/safetensors.h"

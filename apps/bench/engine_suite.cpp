@@ -4,7 +4,7 @@
 #include "nn/clip_loss.h"
 #include "nn/optim.h"
 #include "nn/transformer.h"
-#include "seminar/clip/clip.h"
+#include "seminar/clip/image_patches.h"
 #include "tensor/parallel.h"
 
 namespace seminar::bench {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "nn/transformer.h"
+#include "seminar/clip/image_patches.h"
 #include "seminar/settings.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -35,10 +36,6 @@ struct ClipSettings {
 };
 /// Throws Error for the first setting out of range, and where patches or heads do not divide.
 void check_settings(ClipSettings& settings);
-
-/// Square patches of images: [B, C, H, W] -> [B, (H / p)(W / p), C p²], patch by patch in reading order. Throws Error
-/// if p does not divide H and W. With a Linear after it, a ViT's patch embedding.
-Var image_patches(const Var& images, int64_t patch);
 
 /// Dosovitskiy et al. 2021, with CLIP's norm before the blocks.
 struct VisionTransformer {
