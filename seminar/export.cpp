@@ -6,12 +6,12 @@
 #include <numeric>
 
 #include "seminar/evaluation/attention_profile.h"
+#include "seminar/runtime/runtime_limits.h"
 #include "tensor/gemm.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr const char* runtime_format = "seminar-runtime-1";
 constexpr real int8_most = 127;
 
 // The last two axes swapped, in order.
@@ -23,7 +23,8 @@ class Exporter {
       : model_(model), data_(data), options_(options), tables_(channel_tables(model, data)) {}
 
   void write(const QuantizedChannels* codes, const std::string& path) {
-    file_.meta("format", runtime_format);
+    check_limits();
+    file_.meta("format", std::string(runtime::export_format));
     file_.meta("kind", model_.kind());
     ModelSettings settings = model_.settings();
     file_.meta("settings", settings_json(settings));
@@ -41,6 +42,24 @@ class Exporter {
   }
 
  private:
+  // What the runtime takes (seminar/runtime/runtime_limits.h).
+  void check_limits() const {
+    const ModelSettings& s = model_.settings();
+    const auto within = [](const char* what, int64_t value, int64_t low, int64_t high) {
+      check(value >= low && value <= high, "export: {} must be from {} to {}: {}", what, low, high, value);
+    };
+    within("channels", std::ssize(tables_.item) + 1, 2, runtime::max_channels);
+    within("dim", s.dim, 1, runtime::max_width);
+    within("heads", s.heads, 1, runtime::max_heads);
+    within("hidden", s.hidden, 1, runtime::max_hidden);
+    within("ages", s.ages, 0, runtime::max_ages);
+    within("words of a text", s.text_length, 1, runtime::max_text_length);
+    within("items", data_.items() + 1, 2, runtime::max_rows);
+    within("queries", data_.queries(), 1, runtime::max_rows);
+    within("history", options_.history, 1, runtime::max_history);
+    within("k", options_.k, 1, runtime::max_history);
+  }
+
   void check_finite(const std::string& name, const Tensor& x) const {
     for (int64_t i = 0; i < x.numel(); ++i)
       check(std::isfinite(x.data()[i]), "export: '{}': number {} is {}: the model is not fit for use", name, i,
@@ -143,6 +162,9 @@ class Exporter {
     add_text("item.names", items, true,
              [&](int32_t i) { return i == 0 ? std::string_view() : data_.original_item(i); });
     add_text("item.titles", items, false, [&](int32_t i) { return i == 0 ? std::string_view() : data_.title(i); });
+    const std::vector<std::string> channels = channel_names(model_);
+    add_text("channel.names", std::ssize(channels), false,
+             [&](int32_t i) { return std::string_view(channels[static_cast<std::size_t>(i)]); });
     add_text("query.texts", data_.queries(), true, [&](int32_t i) { return data_.query_text(i); });
     const Encoders& e = model_.encoders;
     if (e.query_transformer || e.vocabulary.tokenizer) return;

@@ -7,7 +7,8 @@
 //   weights [C]                            λ, then the items' shares of 1 - λ (λ form); or, for a gate,
 //   gate.query [C, d], gate.bias [C], gate.item [I + 1, C]
 //   gsu.ask [d, d], esu.ask [H d, d], esu.value [d, H d], age [ages, d], head.in [hidden, 5 d], head.bias, head.out
-//   item.names, item.titles, query.texts   texts: .bytes u8, .start i64, .order i32 (not of titles)
+//   item.names, item.titles, query.texts, channel.names   texts: .bytes u8, .start i64, and .order i32 of those that
+//                                          are found by their bytes: items and queries
 //   word.vectors [W, d], word.texts, word.bias [d], word.project [d, d]     if queries are bags of words
 //   pq.codebooks [C, S, d / S, |C|], pq.ask and pq.key [d, d], pq.query u16 [Q, S], pq.item.M u16 [I + 1, S]   with
 //   codes

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <thread>
 
+#include "seminar/evaluation/attention_profile.h"
 #include "tests/exported_model.h"
 
 using namespace seminar;
@@ -56,7 +57,7 @@ bool survives(const std::vector<std::byte>& bytes) {
   seminar_model* model = nullptr;
   const seminar_status status = seminar_model_open_memory(bytes.data(), bytes.size(), nullptr, &model);
   if (status != SEMINAR_OK) {
-    CHECK((status == SEMINAR_BAD_FILE || status == SEMINAR_NO_MEMORY));
+    CHECK((status == SEMINAR_BAD_FILE || status == SEMINAR_NO_MEMORY || status == SEMINAR_UNSUPPORTED));
     CHECK(std::strlen(seminar_last_error()) > 10);
     CHECK(model == nullptr);
     return false;
@@ -416,9 +417,11 @@ TEST_SUITE("runtime") {
       refused(seminar_user_length(u, &number), "user: ");
       refused(seminar_rank(u, &good, 1, numbers, nullptr), "user: ");
     }
+    const std::string told = seminar_last_error();
     seminar_user_destroy(nullptr);
     seminar_model_close(nullptr);
-    seminar_user_destroy(wrong_user);  // nothing happens
+    CHECK(seminar_last_error() == told);  // nothing was wrong
+    seminar_user_destroy(wrong_user);     // nothing happens
     seminar_model_close(wrong_model);
     refused(seminar_model_describe(model, nullptr), "info: null");
     refused(seminar_model_weights(model, nullptr), "weights: null");
@@ -441,7 +444,7 @@ TEST_SUITE("runtime") {
       refused(seminar_user_append(user, &bad), "item must be from 1 to 30");
       const seminar_pair both[] = {good, bad};
       numbers[0] = 77;
-      refused(seminar_rank(user, both, 2, numbers, nullptr), "item must be from 1 to 30");
+      refused(seminar_rank(user, both, 2, numbers, nullptr), "candidate 1: item must be from 1 to 30");
       CHECK(numbers[0] == 77);
     }
     for (const int32_t query : {-1, 7, INT32_MAX, INT32_MIN}) {
@@ -458,12 +461,129 @@ TEST_SUITE("runtime") {
              {{-5, 1, 0, nullptr}, "history must be from 1"},
              {{INT32_MAX, 1, 0, nullptr}, "history must be from 1"},
              {{5, 0, 0, nullptr}, "k must be from 1"},
-             {{5, 6, 0, nullptr}, "k must be from 1"},
+             {{5, 1000001, 0, nullptr}, "k must be from 1 to 1000000: 1000001"},
              {{5, 5, 0, weights}, "channel weight 1 must be from 0 to 1: 1.5"},
              {{5, 5, 0, nan_weights}, "channel weight 0"}})
       refused(seminar_user_create(model, &wrong, &made), why);
     CHECK(made == nullptr);
     CHECK(out == nullptr);
+  }
+
+  TEST_CASE("a model may be closed before its users: it lives until the last of them is destroyed") {
+    const ExportedModel e;
+    struct Count {
+      int64_t held = 0;
+    } count;
+    const seminar_allocator hooks{[](void* c, std::size_t bytes) {
+                                    ++static_cast<Count*>(c)->held;
+                                    return std::malloc(bytes);
+                                  },
+                                  [](void* c, void* memory) {
+                                    --static_cast<Count*>(c)->held;
+                                    std::free(memory);
+                                  },
+                                  &count};
+    seminar_model* model = nullptr;
+    REQUIRE(seminar_model_open(e.path.c_str(), &hooks, &model) == SEMINAR_OK);
+    seminar_user* users[2] = {};
+    for (seminar_user*& user : users) REQUIRE(seminar_user_create(model, nullptr, &user) == SEMINAR_OK);
+    seminar_model_close(model);
+    CHECK(count.held > 0);
+    seminar_user* late = nullptr;
+    CHECK(seminar_user_create(model, nullptr, &late) == SEMINAR_BAD_ARGUMENT);
+    seminar_model_close(model);  // a second time: nothing happens
+    const seminar_pair pair{3, 1, nullptr};
+    float score = 0, expected = 0;
+    for (seminar_user* user : users) {
+      REQUIRE(seminar_user_append(user, &pair) == SEMINAR_OK);
+      REQUIRE(seminar_rank(user, &pair, 1, &score, nullptr) == SEMINAR_OK);
+      const UserHandle other = make_user(e.runtime.get(), e.options());
+      REQUIRE(seminar_user_append(other.get(), &pair) == SEMINAR_OK);
+      REQUIRE(seminar_rank(other.get(), &pair, 1, &expected, nullptr) == SEMINAR_OK);
+      CHECK(score == expected);
+      seminar_user_destroy(user);
+    }
+    CHECK(count.held == 0);
+  }
+
+  TEST_CASE("k above the history retrieves what there is, in rows of k") {
+    const ExportedModel e;
+    seminar_user_options options = e.options();
+    options.history = 3;  // the model's k is 4
+    const UserHandle user = make_user(e.runtime.get(), options);
+    const std::vector<seminar_pair> past{{1, 0, nullptr}, {2, 1, nullptr}, {3, 0, nullptr}, {4, 0, nullptr}},
+        candidates{{5, 0, nullptr}, {6, 0, nullptr}};
+    const Answer wide = rank(user.get(), past, candidates, e.runtime.get(), 4);
+    options.k = 3;
+    const UserHandle other = make_user(e.runtime.get(), options);
+    const Answer narrow = rank(other.get(), past, candidates, e.runtime.get(), 3);
+    CHECK(wide.scores == narrow.scores);
+    for (int c = 0; c < 2; ++c) {
+      CHECK(wide.retrieved[c * 4 + 3] == -1);
+      for (int i = 0; i < 3; ++i) CHECK(wide.retrieved[c * 4 + i] == narrow.retrieved[c * 3 + i]);
+      for (int h = 0; h < 2; ++h) {
+        CHECK(wide.attention[(c * 2 + h) * 4 + 3] == 0);
+        for (int i = 0; i < 3; ++i) CHECK(wide.attention[(c * 2 + h) * 4 + i] == narrow.attention[(c * 2 + h) * 3 + i]);
+      }
+    }
+  }
+
+  TEST_CASE("channels have their names; a text is read as far as the model reads") {
+    ModelSettings settings = small_settings();
+    settings.text_length = 2;
+    const ExportedModel e(settings);
+    std::vector<std::string> names;
+    for (int32_t c = 0; c < 3; ++c) {
+      const char* name = nullptr;
+      std::size_t length = 0;
+      REQUIRE(seminar_channel_name(e.runtime.get(), c, &name, &length) == SEMINAR_OK);
+      names.emplace_back(name, length);
+    }
+    CHECK(names == channel_names(*e.model));
+    for (const int32_t channel : {-1, 3})
+      CHECK(seminar_channel_name(e.runtime.get(), channel, nullptr, nullptr) == SEMINAR_BAD_ARGUMENT);
+    float two[8], longer[8], other[8];
+    REQUIRE(seminar_query_encode(e.runtime.get(), "red old", 7, two) == SEMINAR_OK);
+    REQUIRE(seminar_query_encode(e.runtime.get(), "red old blue big", 16, longer) == SEMINAR_OK);
+    REQUIRE(seminar_query_encode(e.runtime.get(), "red blue", 8, other) == SEMINAR_OK);
+    CHECK(std::equal(two, two + 8, longer));
+    CHECK_FALSE(std::equal(two, two + 8, other));
+  }
+
+  TEST_CASE("int8: the largest number of a row comes back as it was") {
+    const ExportedModel full, small(small_settings(), "int8");
+    const SafetensorsFile f32(full.path), int8(small.path);
+    const auto numbers = f32.view<float>("query.vectors"), scales = int8.view<float>("query.vectors.scale");
+    const auto coded = int8.view<int8_t>("query.vectors");
+    const std::size_t width = 8;
+    REQUIRE(scales.size() == numbers.size() / width);
+    for (std::size_t row = 0; row < scales.size(); ++row) {
+      std::size_t most = row * width;
+      for (std::size_t i = most; i < (row + 1) * width; ++i)
+        if (std::abs(numbers[i]) > std::abs(numbers[most])) most = i;
+      CHECK(scales[row] * static_cast<float>(coded[most]) == doctest::Approx(numbers[most]).epsilon(1e-6));
+    }
+  }
+
+  TEST_CASE("a file of another version is told apart from one that is no model") {
+    const ExportedModel e;
+    const auto opened = [&](const std::string& from, const std::string& to) {
+      std::string text = read_file(e.path);
+      const std::size_t at = text.find(from);
+      REQUIRE(at != std::string::npos);
+      text.replace(at, from.size(), to);
+      write_file(e.folder / "other", text);
+      seminar_model* model = nullptr;
+      const seminar_status status = seminar_model_open((e.folder / "other").c_str(), nullptr, &model);
+      seminar_model_close(model);
+      return status;
+    };
+    CHECK(opened("seminar-runtime-1", "seminar-runtime-2") == SEMINAR_UNSUPPORTED);
+    CHECK(std::string(seminar_last_error())
+              .find("format 'seminar-runtime-2' of another version of seminar: this one "
+                    "reads 'seminar-runtime-1'") != std::string::npos);
+    CHECK(opened("seminar-runtime-1", "something-else--1") == SEMINAR_BAD_FILE);
+    CHECK(std::string(seminar_last_error()).find("not a model of 'seminar export'") != std::string::npos);
   }
 
   TEST_CASE("20000 calls with arguments drawn at random: a status, never a crash") {
@@ -599,5 +719,45 @@ TEST_SUITE("runtime") {
     CHECK_THROWS_WITH_AS(export_model(*model, tiny.data, nullptr, {"f32", 10, 5}, path),
                          "export: 'head.in': number 0 is nan: the model is not fit for use", Error);
     CHECK_FALSE(file_exists(path));
+    for (const int64_t length : {int64_t{0}, int64_t{1000001}})
+      CHECK_THROWS_WITH_AS(export_model(*random_model(small_settings(), tiny.data, 3), tiny.data, nullptr,
+                                        {"f32", length, length}, path),
+                           fmt::format("export: history must be from 1 to 1000000: {}", length).c_str(), Error);
+  }
+
+  TEST_CASE("what export writes the runtime opens: 15 item channels with codes in int8; 16 are refused") {
+    for (const int vectors : {13, 14}) {
+      const TemporaryFolder folder;
+      DatasetBuilder builder = tiny_builder();
+      for (int channel = 0; channel < vectors; ++channel)
+        for (int32_t item = 0; item < 30; ++item) {
+          const float values[] = {static_cast<float>(item % 5 - channel), static_cast<float>(item % 3 + 1)};
+          builder.add_features(fmt::format("vectors{}", channel), item, values);
+        }
+      builder.write(folder / "data");
+      const Dataset data = Dataset::open(folder / "data");
+      const auto model = random_model(small_settings("gate", "bag"), data, 3);
+      QuantizeOptions options;
+      options.sub_quantizers = 4;
+      options.centroids = 8;
+      const QuantizedChannels codes = quantize_model(*model, data, options);
+      const std::string path = folder / "out";
+      if (vectors == 14) {
+        CHECK_THROWS_WITH_AS(export_model(*model, data, &codes, {"int8", 12, 4}, path),
+                             "export: channels must be from 2 to 16: 17", Error);
+        CHECK_FALSE(file_exists(path));
+        continue;
+      }
+      export_model(*model, data, &codes, {"int8", 12, 4}, path);
+      const ModelHandle opened = open_model(path);
+      seminar_model_info info;
+      check_runtime(seminar_model_describe(opened.get(), &info));
+      CHECK(info.channels == 16);
+      const UserHandle user = make_user(opened.get(), {12, 4, 1, nullptr});
+      const seminar_pair pair{3, 1, nullptr};
+      float score = 0;
+      CHECK(seminar_user_append(user.get(), &pair) == SEMINAR_OK);
+      CHECK(seminar_rank(user.get(), &pair, 1, &score, nullptr) == SEMINAR_OK);
+    }
   }
 }

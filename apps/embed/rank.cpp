@@ -2,6 +2,7 @@
 //   rank_cpp MODEL HISTORY CANDIDATES       item ids separated by commas, the history oldest first
 #include <seminar.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>

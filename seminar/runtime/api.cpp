@@ -1,4 +1,5 @@
 // The C API (seminar.h): checks handles and null pointers, then calls Model and User.
+#include <atomic>
 #include <new>
 
 #include "seminar/runtime/map_file.h"
@@ -10,11 +11,13 @@ struct seminar_model {
   uint64_t mark = kind;
   seminar::runtime::MappedBytes file;
   seminar::runtime::Model model;
+  std::atomic<int32_t> holders{1};  // the caller until it closes the model, and its users
 };
 
 struct seminar_user {
   static constexpr uint64_t kind = 0x726573756d6d6573;
   uint64_t mark = kind;
+  seminar_model* model = nullptr;
   seminar::runtime::User user;
 };
 
@@ -48,6 +51,15 @@ seminar_status open(MappedBytes file, const char* path, const seminar_allocator*
   else
     seminar_model_close(model);
   return status;
+}
+
+// Gives the model back when nobody holds it any more.
+void let_go(seminar_model* model) {
+  if (model->holders.fetch_sub(1) > 1) return;
+  const Memory memory = model->model.memory;
+  model->model.release();
+  unmap(model->file);
+  memory.give(model);
 }
 
 seminar_status give(std::string_view text, const char** out, size_t* length) {
@@ -88,12 +100,9 @@ seminar_status seminar_model_open_memory(const void* data, size_t bytes, const s
 }
 
 void seminar_model_close(seminar_model* model) {
-  if (check_handle(model, "model") != SEMINAR_OK) return;
-  const Memory memory = model->model.memory;
+  if (!model || check_handle(model, "model") != SEMINAR_OK) return;
   model->mark = 0;
-  model->model.release();
-  unmap(model->file);
-  memory.give(model);
+  let_go(model);
 }
 
 seminar_status seminar_model_describe(const seminar_model* model, seminar_model_info* info) {
@@ -119,6 +128,16 @@ seminar_status seminar_model_weights(const seminar_model* model, float* weights)
   if (m.gate_query) return failed(SEMINAR_UNSUPPORTED, "the model has a gate: its weights differ from pair to pair");
   for (int c = 0; c < m.channels; ++c) weights[c] = m.weights[c] * (c == 0 ? 1 : 1 - m.weights[0]);
   return SEMINAR_OK;
+}
+
+seminar_status seminar_channel_name(const seminar_model* model, int32_t channel, const char** name, size_t* length) {
+  SEMINAR_CHECK(check_handle(model, "model"));
+  const Model& m = model->model;
+  if (channel < 0 || channel >= m.channels)
+    return failed(SEMINAR_BAD_ARGUMENT, "channel must be from 0 to %d: %d", m.channels - 1, channel);
+  if (m.channel_names.count == 0)
+    return failed(SEMINAR_UNSUPPORTED, "the file does not name its channels: write it again with 'seminar export'");
+  return give(m.channel_names[channel], name, length);
 }
 
 seminar_status seminar_item_find(const seminar_model* model, const char* name, size_t length, int32_t* item) {
@@ -186,20 +205,25 @@ seminar_status seminar_user_create(const seminar_model* model, const seminar_use
   void* place = model->model.memory.take(sizeof(seminar_user));
   if (!place) return failed(SEMINAR_NO_MEMORY, "user: no memory");
   seminar_user* made = new (place) seminar_user;
+  made->model = const_cast<seminar_model*>(model);
   const seminar_status status = made->user.create(model->model, *options);
-  if (status == SEMINAR_OK)
-    *user = made;
-  else
+  if (status != SEMINAR_OK) {
     model->model.memory.give(made);
-  return status;
+    return status;
+  }
+  made->model->holders.fetch_add(1);
+  *user = made;
+  return SEMINAR_OK;
 }
 
 void seminar_user_destroy(seminar_user* user) {
-  if (check_handle(user, "user") != SEMINAR_OK) return;
+  if (!user || check_handle(user, "user") != SEMINAR_OK) return;
   const Memory memory = user->user.memory();
+  seminar_model* model = user->model;
   user->mark = 0;
   user->user.release();
   memory.give(user);
+  let_go(model);
 }
 
 seminar_status seminar_user_append(seminar_user* user, const seminar_pair* behaviour) {

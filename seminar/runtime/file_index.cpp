@@ -6,7 +6,7 @@
 namespace seminar::runtime {
 namespace {
 
-constexpr uint64_t max_header = 1 << 20, max_integer = uint64_t{1} << 48;
+constexpr uint64_t max_integer = uint64_t{1} << 48;
 
 struct DtypeName {
   std::string_view name;
@@ -115,7 +115,7 @@ class HeaderParser {
   }
   bool tensor(std::string_view name) {
     if (index_.find(name)) return wrong("tensor twice");
-    if (index_.count_ == FileIndex::max_entries) return wrong("too many tensors");
+    if (index_.count_ == max_tensors) return wrong("too many tensors");
     Entry& entry = index_.entries_[index_.count_];
     entry = Entry{};
     entry.name = name;
@@ -173,8 +173,8 @@ class HeaderParser {
   std::size_t at_ = 0;
   const char* why_ = nullptr;
   bool seen_metadata_ = false;
-  uint64_t begin_[FileIndex::max_entries], end_[FileIndex::max_entries];
-  bool placed_[FileIndex::max_entries] = {};
+  uint64_t begin_[max_tensors], end_[max_tensors];
+  bool placed_[max_tensors] = {};
 };
 
 seminar_status FileIndex::read(const std::byte* data, std::size_t bytes, const char* path) {

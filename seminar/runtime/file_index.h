@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "seminar/runtime/failure.h"
+#include "seminar/runtime/runtime_limits.h"
 
 namespace seminar::runtime {
 
@@ -26,7 +27,6 @@ struct Entry {
 /// All tensors of a file.
 class FileIndex {
  public:
-  static constexpr int max_entries = 64;
   /// Reads the header of a whole file in memory; `path` is for messages and must stay.
   seminar_status read(const std::byte* data, std::size_t bytes, const char* path);
   /// Null if there is none.
@@ -36,7 +36,7 @@ class FileIndex {
 
  private:
   friend class HeaderParser;
-  Entry entries_[max_entries];
+  Entry entries_[max_tensors];
   int count_ = 0;
   std::string_view format_;
 };

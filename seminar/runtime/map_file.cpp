@@ -19,6 +19,7 @@ void unmap(const MappedBytes&) {}
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 namespace seminar::runtime {
@@ -32,6 +33,9 @@ seminar_status map_file(const char* path, MappedBytes& out) {
     status = failed(SEMINAR_BAD_FILE, "%s: cannot read: %s", path, std::strerror(errno));
   else if (!S_ISREG(info.st_mode) || info.st_size == 0)
     status = failed(SEMINAR_BAD_FILE, "%s: not a model: %s", path, S_ISREG(info.st_mode) ? "empty" : "no regular file");
+  if (status == SEMINAR_OK && static_cast<uint64_t>(info.st_size) > SIZE_MAX)
+    status = failed(SEMINAR_NO_MEMORY, "%s: too large for this machine: %lld bytes", path,
+                    static_cast<long long>(info.st_size));
   if (status == SEMINAR_OK) {
     void* data = ::mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)

@@ -1,6 +1,7 @@
 #include "seminar/runtime/model.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -9,7 +10,6 @@ namespace seminar::runtime {
 namespace {
 
 constexpr std::size_t alignment = 64;
-constexpr int64_t max_width = 1024, max_heads = 64, max_hidden = 4096, max_history = 1'000'000, max_rows = 1 << 30;
 
 void* malloc_hook(void*, std::size_t bytes) { return std::malloc(bytes); }
 void free_hook(void*, void* memory) { std::free(memory); }
@@ -171,9 +171,11 @@ seminar_status Memory::use(const seminar_allocator* allocator) {
   return SEMINAR_OK;
 }
 
-void* Memory::take(std::size_t bytes) const {
+void* Memory::take(uint64_t bytes) const {
+  if (bytes > SIZE_MAX - alignment) return nullptr;
   // The byte before what is handed out tells how far it was moved.
-  std::byte* memory = static_cast<std::byte*>(hooks_.allocate(hooks_.context, bytes + alignment));
+  std::byte* memory =
+      static_cast<std::byte*>(hooks_.allocate(hooks_.context, static_cast<std::size_t>(bytes) + alignment));
   if (!memory) return nullptr;
   const std::size_t moved = alignment - reinterpret_cast<uintptr_t>(memory) % alignment;
   memory[moved - 1] = static_cast<std::byte>(moved);
@@ -187,11 +189,19 @@ void Memory::give(void* memory) const {
 }
 
 seminar_status Model::read(const std::byte* data, std::size_t bytes, const char* path) {
+  if constexpr (std::endian::native != std::endian::little)
+    return failed(SEMINAR_UNSUPPORTED, "%s: model files are little-endian, this machine is not", path);
   FileIndex index;
-  if (const seminar_status status = index.read(data, bytes, path); status != SEMINAR_OK) return status;
-  if (index.format() != export_format)
+  const seminar_status status = index.read(data, bytes, path);
+  const std::string_view format = index.format();
+  if (format != export_format && format.substr(0, format_prefix.size()) == format_prefix)
+    return failed(SEMINAR_UNSUPPORTED, "%s: format '%.*s' of another version of seminar: this one reads '%.*s'", path,
+                  static_cast<int>(std::min<std::size_t>(format.size(), 32)), format.data(),
+                  static_cast<int>(export_format.size()), export_format.data());
+  if (status != SEMINAR_OK) return status;
+  if (format != export_format)
     return failed(SEMINAR_BAD_FILE, "%s: format '%.*s': not a model of 'seminar export'", path,
-                  static_cast<int>(std::min<std::size_t>(index.format().size(), 32)), index.format().data());
+                  static_cast<int>(std::min<std::size_t>(format.size(), 32)), format.data());
   kernels = &f32::vector_kernels();
   return locate(index, path);
 }
@@ -225,7 +235,7 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
       outside("width", width, 1, max_width) || outside("heads", heads, 1, max_heads) ||
       outside("hidden", hidden, 1, max_hidden) || outside("channels", channels, 2, max_channels) ||
       outside("items", items_and_none, 2, max_rows) || outside("queries", query_table->shape[0], 1, max_rows) ||
-      outside("ages", ages, 0, 64) || outside("text length", text_length, 1, 1 << 20))
+      outside("ages", ages, 0, max_ages) || outside("text length", text_length, 1, max_text_length))
     return at.status;
 
   queries = at.table("query.vectors", Locator::any, width);
@@ -245,7 +255,7 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
     if (!books) return at.status;
     sub_quantizers = static_cast<int>(books->shape[1]);
     centroids = static_cast<int>(std::min<int64_t>(books->shape[3], 65537));
-    if (outside("sub-quantizers", books->shape[1], 1, width) || outside("centroids", centroids, 1, 65536) ||
+    if (outside("sub-quantizers", books->shape[1], 1, width) || outside("centroids", centroids, 1, max_centroids) ||
         outside("width of all sub-quantizers", books->shape[1] * books->shape[2], width, width))
       return at.status;
     query_codes = at.array<uint16_t>("pq.query", Dtype::u16, {queries.rows, sub_quantizers});
@@ -256,6 +266,7 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
   item_names = at.texts("item.names", items_and_none, true);
   titles = at.texts("item.titles", items_and_none, false);
   query_texts = at.texts("query.texts", queries.rows, true);
+  if (at.has("channel.names.start")) channel_names = at.texts("channel.names", channels, false);
   if (at.has("word.vectors")) {
     word_vectors = at.table("word.vectors", Locator::any, width);
     words = at.texts("word.texts", word_vectors.rows, true);
@@ -263,7 +274,7 @@ seminar_status Model::locate(const FileIndex& index, const char* path) {
   // Twice: what has to be copied is measured, then copied.
   for (const bool copy : {false, true}) {
     if (copy && at.used() > 0) {
-      float* arena = static_cast<float*>(memory.take(static_cast<std::size_t>(at.used()) * sizeof(float)));
+      float* arena = static_cast<float*>(memory.take(static_cast<uint64_t>(at.used()) * sizeof(float)));
       if (!arena) return failed(SEMINAR_NO_MEMORY, "%s: no memory for its matrices", path);
       owned = arena;
       at.fill(arena);

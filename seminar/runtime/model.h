@@ -10,9 +10,6 @@
 
 namespace seminar::runtime {
 
-inline constexpr std::string_view export_format = "seminar-runtime-1";
-inline constexpr int max_channels = 16;
-
 /// Rows of numbers as they are stored: f32, bf16, or i8 with a scale a row.
 struct Table {
   const std::byte* data = nullptr;
@@ -40,8 +37,8 @@ class Memory {
  public:
   /// Checks the hooks; null is malloc.
   seminar_status use(const seminar_allocator* allocator);
-  /// Null if there is none left. Aligned to 64 bytes.
-  void* take(std::size_t bytes) const;
+  /// Null if there is none left, or if this machine has no such number. Aligned to 64 bytes.
+  void* take(uint64_t bytes) const;
   void give(void* memory) const;
 
  private:
@@ -83,9 +80,9 @@ struct Model {
   const float *head_in = nullptr, *head_bias = nullptr, *head_out = nullptr;   ///< [hidden, 5 d], [hidden], [hidden]
   const float *codebooks = nullptr, *code_ask = nullptr, *code_key = nullptr;  ///< [C, S, d / S, |C|]; [d, d] twice
   const uint16_t *query_codes = nullptr, *item_codes[max_channels] = {};       ///< [Q, S], per item channel [I + 1, S]
-  Texts item_names, titles, query_texts, words;
-  Table word_vectors;                                         ///< [W, d], before the bias
-  const float *word_bias = nullptr, *word_project = nullptr;  ///< [d]; [d, d] if the vector is normalised before G
+  Texts item_names, titles, query_texts, words, channel_names;  ///< those of channels only in files of today
+  Table word_vectors;                                           ///< [W, d], before the bias
+  const float *word_bias = nullptr, *word_project = nullptr;    ///< [d]; [d, d] if the vector is normalised before G
 
  private:
   seminar_status locate(const FileIndex& index, const char* path);

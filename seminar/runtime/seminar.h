@@ -13,6 +13,7 @@
  * at a time. Nothing is printed, no exception leaves the library, and after seminar_user_create nothing is allocated.
  * Functions check their arguments: a null pointer, a handle of another kind or a number out of range is
  * SEMINAR_BAD_ARGUMENT, and what was to be written is not touched. A handle must not be used after it was closed.
+ * The library keeps no pointer that it is given, except the allocator's and that of seminar_model_open_memory.
  */
 #ifndef SEMINAR_H
 #define SEMINAR_H
@@ -66,10 +67,12 @@ typedef struct seminar_model seminar_model;
  *  too. Not in WebAssembly. */
 SEMINAR_API seminar_status seminar_model_open(const char* path, const seminar_allocator* allocator,
                                               seminar_model** model);
-/** The same for a file that stands in memory, aligned to 8 bytes, which must outlive the model. */
+/** The same for a file that stands in memory, aligned to 8 bytes. It is not copied: it must outlive the model and its
+ *  users. */
 SEMINAR_API seminar_status seminar_model_open_memory(const void* data, size_t bytes, const seminar_allocator* allocator,
                                                      seminar_model** model);
-/** Closes a model whose users are all destroyed. Null is allowed. */
+/** Closes a model: it is no longer a handle. Its memory, its file and the bytes of seminar_model_open_memory stay in
+ * use until its last user is destroyed. Null is allowed. */
 SEMINAR_API void seminar_model_close(seminar_model* model);
 
 /** What a model is made of. */
@@ -90,6 +93,11 @@ SEMINAR_API seminar_status seminar_model_describe(const seminar_model* model, se
  *  seminar_user_options.channel_weights replaces. SEMINAR_UNSUPPORTED for a model with a gate: its weights differ from
  *  pair to pair. */
 SEMINAR_API seminar_status seminar_model_weights(const seminar_model* model, float* weights);
+
+/** The name of a channel, 0 for the query's: bytes of the file, not ended by 0. SEMINAR_UNSUPPORTED for a file of an
+ *  older 'seminar export'. */
+SEMINAR_API seminar_status seminar_channel_name(const seminar_model* model, int32_t channel, const char** name,
+                                                size_t* length);
 
 /** The id of an item by its name in the data set (`length` bytes; need not end in 0). */
 SEMINAR_API seminar_status seminar_item_find(const seminar_model* model, const char* name, size_t length,
@@ -118,9 +126,9 @@ typedef struct seminar_pair {
 
 /** How a user is ranked for. Start from seminar_user_defaults. */
 typedef struct seminar_user_options {
-  int32_t history;              /**< behaviours that are kept, 1 .. 1000000; an older one goes when a new one comes */
-  int32_t k;                    /**< behaviours that are retrieved for a candidate, 1 .. history */
-  int32_t codes;                /**< not 0: retrieve by product-quantization codes; 0: by exact scores */
+  int32_t history; /**< behaviours that are kept, 1 .. 1000000; an older one goes when a new one comes */
+  int32_t k;       /**< behaviours that are retrieved for a candidate, 1 .. 1000000; those that there are */
+  int32_t codes;   /**< not 0: retrieve by product-quantization codes; 0: by exact scores */
   const float* channel_weights; /**< [C] weights γ from 0 to 1, query first, in place of the model's; null: the model's.
                                      The items' share 1 - γ_query goes to the channels that an item has. */
 } seminar_user_options;
@@ -130,12 +138,13 @@ SEMINAR_API seminar_status seminar_user_defaults(const seminar_model* model, sem
 /** A user's coded history, with the memory that ranking needs. */
 typedef struct seminar_user seminar_user;
 
-/** Makes a user without history. `options` may be null: the defaults. The model must outlive it. */
+/** Makes a user without history. `options` may be null: the defaults. They and the weights are copied. */
 SEMINAR_API seminar_status seminar_user_create(const seminar_model* model, const seminar_user_options* options,
                                                seminar_user** user);
 /** Null is allowed. */
 SEMINAR_API void seminar_user_destroy(seminar_user* user);
-/** Adds a behaviour, the newest. Takes microseconds, whatever the length of the history. */
+/** Adds a behaviour, the newest. Takes microseconds, whatever the length of the history. The query's vector is copied.
+ */
 SEMINAR_API seminar_status seminar_user_append(seminar_user* user, const seminar_pair* behaviour);
 /** Forgets all behaviours. */
 SEMINAR_API seminar_status seminar_user_clear(seminar_user* user);
@@ -149,8 +158,10 @@ typedef struct seminar_reasons {
   float* attention; /**< [n, H, k]: what each head gives each of them, summing to 1; 0 beyond them */
 } seminar_reasons;
 
-/** Scores n candidates: logits of a click, higher is better. `reasons` may be null. SEMINAR_BAD_FILE if a score is not
- *  a number, which a whole file never gives. */
+/** Scores n candidates, higher is better. Scores order the candidates of a user. They are not probabilities: training
+ * saw a few sampled negatives for each positive, not the catalogue. `reasons` may be null. A candidate that is wrong is
+ *  named by its index in the message, and nothing is written. SEMINAR_BAD_FILE if a score is not a number, which a
+ * whole file never gives. */
 SEMINAR_API seminar_status seminar_rank(seminar_user* user, const seminar_pair* candidates, size_t n, float* scores,
                                         const seminar_reasons* reasons);
 

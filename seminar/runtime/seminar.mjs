@@ -3,10 +3,11 @@
 //   const runtime = await Seminar.load(await (await fetch("seminar.wasm")).arrayBuffer());
 //   const model = runtime.open(await (await fetch("model.safetensors")).arrayBuffer());
 //   const user = model.user({k: 20});
-//   user.append({item: model.item("318"), query: model.query("prison")});
-//   const {scores} = user.rank([{item: model.item("1")}]);
+//   user.append({item: "318", query: "prison"});
+//   const {scores} = user.rank([{item: "1"}]);
 //
-// Wrong arguments throw an Error with the runtime's message. close() gives memory back; what was not closed stays until
+// Items and queries are texts, their ids in the data set and what was asked, or numbers, their places in the model. A
+// text that was never asked is encoded where the model reads words. Wrong arguments throw an Error with the runtime's message. close() gives memory back; what was not closed stays until
 // the runtime itself goes.
 
 const pairBytes = 12; // item i32, query i32, query_vector pointer
@@ -44,7 +45,8 @@ export class Seminar {
 
   // Memory of the module.
   take(bytes) {
-    const at = this.c.malloc(Math.max(bytes, 1));
+    if (!(bytes < 2 ** 32 - 64)) throw new Error(`seminar.wasm: out of memory: ${bytes} bytes`);
+    const at = this.c.malloc(Math.max(bytes, 1)) >>> 0; // pointers above 2 GiB come as negative numbers
     if (at === 0) throw new Error("seminar.wasm: out of memory");
     return at;
   }
@@ -58,9 +60,10 @@ export class Seminar {
     }
   }
   ints(at, count) { return new Int32Array(this.c.memory.buffer, at, count); }
+  words(at, count) { return new Uint32Array(this.c.memory.buffer, at, count); }
   floats(at, count) { return new Float32Array(this.c.memory.buffer, at, count); }
   text(at, length) {
-    const bytes = new Uint8Array(this.c.memory.buffer, at);
+    const bytes = new Uint8Array(this.c.memory.buffer, at >>> 0);
     return new TextDecoder().decode(bytes.slice(0, length ?? bytes.indexOf(0)));
   }
   check(status) {
@@ -70,7 +73,7 @@ export class Seminar {
   out(f) {
     return this.within(4, (at) => {
       this.check(f(at));
-      return this.ints(at, 1)[0];
+      return this.words(at, 1)[0];
     });
   }
   // Runs f(pointer, length) on a text's bytes.
@@ -88,6 +91,7 @@ class Model {
     this.runtime = runtime;
     this.file = file;
     this.handle = handle;
+    this.holders = 1; // the caller until close(), and users: the bytes of the file stay as long
     const names = ["items", "queries", "channels", "width", "heads", "history", "k", "hasCodes", "readsTexts"];
     runtime.within(4 * names.length, (at) => {
       runtime.check(runtime.c.seminar_model_describe(handle, at));
@@ -110,31 +114,89 @@ class Model {
   query(text) {
     return this.runtime.withText(text, (bytes, n) => this.runtime.out((at) => this.runtime.c.seminar_query_find(this.handle, bytes, n, at)));
   }
-  /** {name, title} of an item. */
+  /** The vector [width] of a text that was never asked: for {item, queryVector}. */
+  encode(text) {
+    const {c} = this.runtime;
+    return this.runtime.within(4 * this.width, (at) => {
+      this.runtime.check(this.runtime.withText(text, (bytes, n) => c.seminar_query_encode(this.handle, bytes, n, at)));
+      return Float32Array.from(this.runtime.floats(at, this.width));
+    });
+  }
+  /** Whether there is an item of that name. */
+  has(name) {
+    const {c} = this.runtime;
+    return this.runtime.within(4, (at) => this.runtime.withText(name, (text, n) => c.seminar_item_find(this.handle, text, n, at)) === 0);
+  }
+  // {item, query, queryVector} as numbers of the model and a vector or null.
+  pair({item, query = 0, queryVector = null}) {
+    const number = (value, what) => {
+      if (!Number.isInteger(value) || Math.abs(value) >= 2 ** 31) throw new Error(`${what}: must be a text or a whole number: ${value}`);
+      return value;
+    };
+    if (typeof item === "string") item = this.item(item);
+    if (typeof query === "string") {
+      const known = this.find(query);
+      if (known < 0) queryVector = this.encode(query);
+      query = Math.max(known, 0);
+    }
+    if (queryVector && queryVector.length !== this.width) throw new Error(`queryVector: ${this.width} numbers are needed: ${queryVector.length}`);
+    return {item: number(item, "item"), query: number(query, "query"), queryVector};
+  }
+  // The number of the query of that text, -1 if there is none.
+  find(text) {
+    const {c} = this.runtime, notFound = 4;
+    return this.runtime.within(4, (at) => {
+      const status = this.runtime.withText(text, (bytes, n) => c.seminar_query_find(this.handle, bytes, n, at));
+      if (status === notFound) return -1;
+      this.runtime.check(status);
+      return this.runtime.ints(at, 1)[0];
+    });
+  }
+  // Runs f(pointer) on pairs in memory.
+  withPairs(list, f) {
+    const pairs = Array.from(list, (pair) => this.pair(pair)), vectors = pairs.filter((pair) => pair.queryVector).length;
+    return this.runtime.within(pairBytes * pairs.length + 4 * this.width * vectors, (at) => {
+      let vector = at + pairBytes * pairs.length;
+      pairs.forEach(({item, query, queryVector}, i) => {
+        this.runtime.ints(at + pairBytes * i, 3).set([item, query, queryVector ? vector : 0]);
+        if (!queryVector) return;
+        this.runtime.floats(vector, this.width).set(queryVector);
+        vector += 4 * this.width;
+      });
+      return f(at);
+    });
+  }
+  letGo() {
+    if (--this.holders === 0) this.runtime.c.free(this.file);
+  }
+  /** {name, title} of an item, by its number. */
   describe(item) {
     return this.runtime.within(16, (at) => {
       this.runtime.check(this.runtime.c.seminar_item_text(this.handle, item, at, at + 4, at + 8, at + 12));
-      const [name, nameLength, title, titleLength] = this.runtime.ints(at, 4);
+      const [name, nameLength, title, titleLength] = this.runtime.words(at, 4);
       return {name: this.runtime.text(name, nameLength), title: this.runtime.text(title, titleLength)};
     });
   }
   queryText(query) {
     return this.runtime.within(8, (at) => {
       this.runtime.check(this.runtime.c.seminar_query_text(this.handle, query, at, at + 4));
-      return this.runtime.text(...this.runtime.ints(at, 2));
+      return this.runtime.text(...this.runtime.words(at, 2));
     });
   }
   /** A user without history. Options as in seminar.h: history, k, codes, weights (one a channel). */
   user(options = {}) { return new User(this, options); }
   close() {
+    if (this.handle === 0) return;
     this.runtime.c.seminar_model_close(this.handle);
-    this.runtime.c.free(this.file);
+    this.handle = 0;
+    this.letGo();
   }
 }
 
 class User {
   constructor(model, {history, k, codes = false, weights}) {
     const runtime = (this.runtime = model.runtime);
+    this.model = model;
     this.heads = model.heads;
     this.k = k ?? Math.min(model.k, history ?? model.history);
     this.handle = runtime.within(16 + 4 * model.channels, (at) => {
@@ -145,26 +207,23 @@ class User {
       }
       return runtime.out((out) => runtime.c.seminar_user_create(model.handle, at, out));
     });
+    ++model.holders;
   }
-  /** Adds a behaviour {item, query}, numbers of the model; the newest. */
-  append({item, query = 0}) {
-    this.runtime.within(pairBytes, (at) => {
-      this.runtime.ints(at, 3).set([item, query, 0]);
-      this.runtime.check(this.runtime.c.seminar_user_append(this.handle, at));
-    });
+  /** Adds a behaviour {item, query}, the newest. */
+  append(behaviour) {
+    this.model.withPairs([behaviour], (at) => this.runtime.check(this.runtime.c.seminar_user_append(this.handle, at)));
   }
   clear() { this.runtime.check(this.runtime.c.seminar_user_clear(this.handle)); }
   /** Ranks pairs {item, query}: {scores}, and with `explain` also {retrieved, attention}, per candidate the positions of
    *  the retrieved behaviours (0: the oldest), best first, and per head what attention gave each. */
   rank(candidates, {explain = false} = {}) {
     const {c} = this.runtime, n = candidates.length, k = this.k, h = this.heads;
-    const scores = n * pairBytes, reasons = scores + 4 * n, retrieved = reasons + 8, attention = retrieved + 4 * n * k;
-    return this.runtime.within(attention + 4 * n * h * k, (at) => {
-      const pairs = this.runtime.ints(at, 3 * n);
-      candidates.forEach(({item, query = 0}, i) => pairs.set([item, query, 0], 3 * i));
-      this.runtime.ints(at + reasons, 2).set([at + retrieved, at + attention]);
-      this.runtime.check(c.seminar_rank(this.handle, at, n, at + scores, explain ? at + reasons : 0));
-      const out = {scores: Array.from(this.runtime.floats(at + scores, n))};
+    const reasons = 4 * n, retrieved = reasons + 8, attention = retrieved + 4 * n * k;
+    const room = explain ? attention + 4 * n * h * k : 4 * n;
+    return this.model.withPairs(candidates, (pairs) => this.runtime.within(room, (at) => {
+      if (explain) this.runtime.words(at + reasons, 2).set([at + retrieved, at + attention]);
+      this.runtime.check(c.seminar_rank(this.handle, pairs, n, at, explain ? at + reasons : 0));
+      const out = {scores: Array.from(this.runtime.floats(at, n))};
       if (!explain) return out;
       out.retrieved = [];
       out.attention = [];
@@ -175,7 +234,12 @@ class User {
           Array.from(this.runtime.floats(at + attention + 4 * (i * h + head) * k, found.length))));
       }
       return out;
-    });
+    }));
   }
-  close() { this.runtime.c.seminar_user_destroy(this.handle); }
+  close() {
+    if (this.handle === 0) return;
+    this.runtime.c.seminar_user_destroy(this.handle);
+    this.handle = 0;
+    this.model.letGo();
+  }
 }

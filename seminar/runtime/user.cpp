@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
 namespace seminar::runtime {
@@ -18,13 +19,13 @@ class Cutter {
   template <class T>
   void operator()(T*& out, int64_t count) {
     out = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
-    used_ += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    used_ += (static_cast<uint64_t>(count) * sizeof(T) + 63) / 64 * 64;
   }
-  std::size_t used() const { return used_; }
+  uint64_t used() const { return used_; }
 
  private:
   std::byte* memory_;
-  std::size_t used_ = 0;
+  uint64_t used_ = 0;  // 64 bits on every machine: what is too large is refused when it is taken
 };
 
 // Which age embedding belongs to an age ≥ 1 (seminar/model/model.h, age_buckets).
@@ -36,10 +37,11 @@ int64_t age_bucket(int64_t age, int64_t count) {
 
 seminar_status User::create(const Model& model, const seminar_user_options& o) {
   model_ = &model;
-  if (o.history < 1 || o.history > 1'000'000)
-    return failed(SEMINAR_BAD_ARGUMENT, "user: history must be from 1 to 1000000: %d", o.history);
-  if (o.k < 1 || o.k > o.history)
-    return failed(SEMINAR_BAD_ARGUMENT, "user: k must be from 1 to the history, %d: %d", o.history, o.k);
+  if (o.history < 1 || o.history > max_history)
+    return failed(SEMINAR_BAD_ARGUMENT, "user: history must be from 1 to %d: %d", static_cast<int>(max_history),
+                  o.history);
+  if (o.k < 1 || o.k > max_history)
+    return failed(SEMINAR_BAD_ARGUMENT, "user: k must be from 1 to %d: %d", static_cast<int>(max_history), o.k);
   if (o.codes != 0 && !model.has_codes())
     return failed(SEMINAR_UNSUPPORTED, "user: the model has no codes: export it with --pq");
   for (int m = 0; o.channel_weights && m < model.channels; ++m)
@@ -48,7 +50,8 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
                     static_cast<double>(o.channel_weights[m]));
   capacity_ = o.history;
   padded_ = f32::round_up(capacity_, f32::code_block);
-  k_ = o.k;
+  asked_k_ = o.k;
+  k_ = std::min(o.k, o.history);
   by_codes_ = o.codes != 0;
   const int64_t d = model.width, c = model.channels, h = model.heads;
   const auto cut = [&](Cutter&& part) {
@@ -79,10 +82,11 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(table_, tables * model.centroids);
     return part.used();
   };
-  const std::size_t bytes = cut(Cutter(nullptr));
+  const uint64_t bytes = cut(Cutter(nullptr));
   owned_ = model.memory.take(bytes);
-  if (!owned_) return failed(SEMINAR_NO_MEMORY, "user: no memory for %zu bytes", bytes);
-  std::memset(owned_, 0, bytes);
+  if (!owned_)
+    return failed(SEMINAR_NO_MEMORY, "user: no memory for %llu bytes", static_cast<unsigned long long>(bytes));
+  std::memset(owned_, 0, static_cast<std::size_t>(bytes));
   cut(Cutter(static_cast<std::byte*>(owned_)));
   codes_.channels = c;
   codes_.tables = model.sub_quantizers;
@@ -184,8 +188,8 @@ float User::attend(int64_t target, int64_t found, float* attention) {
     m.kernels->softmax(found, p, p, nullptr);
     for (int64_t i = 0; i < found; ++i) m.kernels->axpy(d, p[i], keys_ + i * d, pooled_ + head * d);
     if (attention) {
-      std::copy_n(p, found, attention + head * k_);
-      std::fill_n(attention + head * k_ + found, k_ - found, 0.0f);
+      std::copy_n(p, found, attention + head * asked_k_);
+      std::fill_n(attention + head * asked_k_ + found, asked_k_ - found, 0.0f);
     }
   }
   float *lifelong = head_in_, *product = head_in_ + 3 * d;
@@ -204,7 +208,11 @@ float User::attend(int64_t target, int64_t found, float* attention) {
 seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* scores,
                           const seminar_reasons& reasons) {
   for (std::size_t i = 0; i < n; ++i)
-    if (const seminar_status status = check(candidates[i]); status != SEMINAR_OK) return status;
+    if (const seminar_status status = check(candidates[i]); status != SEMINAR_OK) {
+      char why[256];
+      std::snprintf(why, sizeof why, "%s", last_failure());
+      return failed(status, "candidate %llu: %s", static_cast<unsigned long long>(i), why);
+    }
   const Model& m = *model_;
   const int64_t d = m.width;
   float gamma[max_channels];
@@ -217,7 +225,7 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
     }
     if (!by_codes_) scan_exactly(targets);
     for (int64_t t = 0; t < targets; ++t) {
-      const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(k_);
+      const std::size_t candidate = begin + static_cast<std::size_t>(t), k = static_cast<std::size_t>(asked_k_);
       const int64_t found =
           by_codes_ ? top_by_codes(t) : f32::select_top(length_, scores_ + t * padded_, first_, k_, found_);
       if (found < 0) return failed(SEMINAR_BAD_FILE, "the model holds vectors that are not numbers");
@@ -227,7 +235,7 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
       if (!std::isfinite(scores[candidate]))
         return failed(SEMINAR_BAD_FILE, "item %d: the score is not finite: the model file is damaged",
                       candidates[candidate].item);
-      for (int64_t i = 0; reasons.retrieved && i < k_; ++i)
+      for (int64_t i = 0; reasons.retrieved && i < asked_k_; ++i)
         reasons.retrieved[candidate * k + static_cast<std::size_t>(i)] = i < found ? found_[i].position : -1;
     }
   }

@@ -42,6 +42,7 @@ class User {
   const Model* model_ = nullptr;
   void* owned_ = nullptr;
   int64_t capacity_ = 0, padded_ = 0, k_ = 0, first_ = 0, length_ = 0;
+  int64_t asked_k_ = 0;  // k of the options, which may be more than the history
   bool by_codes_ = false, mean_is_old_ = true;
   const float* weights_ = nullptr;                 // of channels; null: the gate
   float *own_weights_, *rows_, *columns_, *mean_;  // [C], [places, d], [places / 16, d, 16], [d]

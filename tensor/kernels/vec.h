@@ -190,18 +190,31 @@ SEMINAR_INLINE void store_part(real* y, const Vec& v, int64_t n) {
 }
 #endif
 
+// The lower or upper half of 8 or 16 lanes.
+template <bool upper, class V>
+SEMINAR_INLINE auto half_of(const V& v) {
+#if __has_builtin(__builtin_shufflevector)
+  constexpr int i = upper ? sizeof(V) / sizeof(real) / 2 : 0;
+  if constexpr (sizeof(V) / sizeof(real) == 16)
+    return __builtin_shufflevector(v, v, i, i + 1, i + 2, i + 3, i + 4, i + 5, i + 6, i + 7);
+  else
+    return __builtin_shufflevector(v, v, i, i + 1, i + 2, i + 3);
+#else  // g++ 11
+  typedef real Half __attribute__((vector_size(sizeof(V) / 2)));
+  Half half;
+  __builtin_memcpy(&half, reinterpret_cast<const char*>(&v) + (upper ? sizeof half : 0), sizeof half);
+  return half;
+#endif
+}
+
 // f of lane i and lane i + half, then again with half as many lanes.
 template <class V, class F>
 SEMINAR_INLINE real fold(const V& v, const F& f) {
   constexpr int count = sizeof(V) / sizeof(real);
   if constexpr (is_halves<V>)
     return fold(f(v.low, v.high), f);
-  else if constexpr (count == 16)
-    return fold(f(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
-                  __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)),
-                f);
-  else if constexpr (count == 8)
-    return fold(f(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)), f);
+  else if constexpr (count == 8 || count == 16)
+    return fold(f(half_of<false>(v), half_of<true>(v)), f);
   else if constexpr (count == 4)
     return f(f(v[0], v[2]), f(v[1], v[3]));
   else

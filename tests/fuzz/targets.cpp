@@ -294,6 +294,9 @@ std::vector<FuzzTarget> make_targets() {
           by_header("exported", std::move(exported_seeds), use_exported),
           ranking(w.folder / "whole.safetensors"),
           by_header("safetensors", {read_file(clip_folder + "expected.safetensors")}, read_safetensors),
+#ifdef SEMINAR_HTTP
+          http_requests(),
+#endif
           data_folder(),
           csv(),
           json_lines(),

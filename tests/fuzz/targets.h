@@ -14,6 +14,9 @@ struct FuzzTarget {
   std::function<void(const std::string&)> read;  ///< throws what the reader throws
 };
 
+/// Requests to the server; with Boost.Beast only.
+FuzzTarget http_requests();
+
 /// All targets. They keep their files in a folder that goes with the program.
 std::vector<FuzzTarget>& fuzz_targets();
 /// The target called `name`; throws Error for another name.

@@ -1,11 +1,12 @@
 // Ranks the requests of a fixture with the runtime alone, on whatever machine it is built for: scores must agree to
 // 1e-5, retrieved behaviours exactly.
-//   replay_requests MODEL REQUESTS
+//   replay_requests MODEL REQUESTS WIDE_MODEL
 #include <seminar.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 
@@ -53,7 +54,7 @@ int accepted_mistakes(seminar_model* model) {
   seminar_model* other = nullptr;
   float score = 0;
   const seminar_pair good{1, 0, nullptr}, no_item{0, 0, nullptr}, no_query{1, -1, nullptr};
-  const seminar_user_options no_history{0, 1, 0, nullptr}, k_too_large{5, 6, 0, nullptr};
+  const seminar_user_options no_history{0, 1, 0, nullptr}, k_too_large{5, 1000001, 0, nullptr};
   if (!ok(seminar_user_create(model, nullptr, &user))) return 1;
   const seminar_status mistakes[] = {
       seminar_model_open(nullptr, nullptr, &other),
@@ -71,6 +72,25 @@ int accepted_mistakes(seminar_model* model) {
   };
   seminar_user_destroy(user);
   return static_cast<int>(std::count(std::begin(mistakes), std::end(mistakes), SEMINAR_OK));
+}
+
+// A user of a wide model whose memory this machine may not be able to count (d = 1024, a million behaviours: 8 GB): it
+// is refused, whatever is left of the number of bytes.
+bool refuses_too_much(const char* path) {
+  const seminar_allocator at_most_1_gb{
+      [](void*, std::size_t bytes) { return bytes <= (std::size_t{1} << 30) ? std::malloc(bytes) : nullptr; },
+      [](void*, void* memory) { std::free(memory); }, nullptr};
+  seminar_model* model = nullptr;
+  if (!ok(seminar_model_open(path, &at_most_1_gb, &model))) return false;
+  bool refused = true;
+  for (const int32_t history : {521800, 523000, 524288, 1000000}) {
+    seminar_user* user = nullptr;
+    const seminar_user_options options{history, 1, 0, nullptr};
+    refused &= seminar_user_create(model, &options, &user) == SEMINAR_NO_MEMORY;
+    seminar_user_destroy(user);
+  }
+  seminar_model_close(model);
+  return refused;
 }
 
 // How many beginnings of the file were opened as if they were whole.
@@ -91,7 +111,7 @@ int accepted_parts(const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   seminar_model* model = nullptr;
   if (!ok(seminar_model_open(argv[1], nullptr, &model))) return 2;
   const std::vector<RankRequest> requests = read_requests(argv[2]);
@@ -102,7 +122,7 @@ int main(int argc, char** argv) {
     wrong += !(difference >= 0 && difference <= 1e-5);
     worst = std::max(worst, difference);
   }
-  wrong += accepted_mistakes(model) + accepted_parts(argv[1]);
+  wrong += accepted_mistakes(model) + accepted_parts(argv[1]) + (refuses_too_much(argv[3]) ? 0 : 1);
   seminar_model_close(model);
   std::printf("%zu requests, largest difference of a score %.1e, %d wrong\n", requests.size(), worst, wrong);
   return requests.empty() || wrong > 0 ? 1 : 0;

@@ -33,10 +33,43 @@ for (; at < numbers.length; ++count) {
   if (!(difference <= 1e-5) || !same || !whole) ++wrong;
 }
 
+// Names and numbers are kept apart: a text is an id or a query, a number a place in the model.
+const scoresOf = (history, candidates) => {
+  const user = model.user();
+  history.forEach((behaviour) => user.append(behaviour));
+  const {scores} = user.rank(candidates);
+  user.close();
+  return scores.join();
+};
+const names = (list) => list.map(({item, query}) => ({item: model.describe(item).name, query: model.queryText(query)}));
+const few = [{item: 3, query: 1}, {item: 9, query: 0}], asked = [{item: 5, query: 2}, {item: 6, query: 0}];
+if (scoresOf(few, asked) !== scoresOf(names(few), names(asked))) ++wrong;
+if (model.describe(3).name === "3" || model.has("3") || !model.has(model.describe(3).name)) ++wrong;
+if (model.readsTexts) {
+  const text = `${model.queryText(1)} unheardofword`; // never asked; its known words are those of query 1
+  const encoded = scoresOf(few, [{item: 5, queryVector: model.encode(text)}]);
+  if (encoded !== scoresOf(few, [{item: 5, query: text}])) ++wrong;
+}
+
+// A model that is closed lives as long as its users; nothing is allocated for reasons that nobody wants.
+{
+  const second = runtime.open(readFileSync(modelPath)), user = second.user({history: 100000, k: 100000});
+  second.close();
+  user.append({item: 3});
+  const grown = () => runtime.c.memory.buffer.byteLength, before = grown();
+  user.rank(Array(1000).fill({item: 5}));
+  if (grown() - before > 1 << 20) ++wrong;
+  user.close();
+}
+
 // Texts go through, and mistakes are errors with the runtime's words.
 const {name, title} = model.describe(1);
 if (model.item(name) !== 1 || title.length === 0) ++wrong;
 for (const mistake of [() => model.item("no such item"), () => model.user({k: 0}), () => model.user().append({item: -1}),
+                       () => model.user().append({item: 1.7}), () => model.user().append({item: "1.7"}),
+                       () => model.user().append({item: 2 ** 32 + 1}), () => model.user().append({item: 1, query: 0.5}),
+                       () => model.user().append({item: null}), () => model.user().append({item: 1, queryVector: [1]}),
+                       () => model.user().rank([{item: "no such item"}]), () => runtime.take(2 ** 32),
                        () => runtime.open(new Uint8Array(100))]) {
   try {
     mistake();

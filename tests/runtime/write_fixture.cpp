@@ -1,4 +1,4 @@
-// Writes DIR/model.safetensors and DIR/requests.txt for replay.cpp and replay.mjs.
+// Writes DIR/model.safetensors, DIR/requests.txt and a wide model, DIR/wide.safetensors, for replay.cpp and replay.mjs.
 //   write_fixture DIR
 #include <cstdio>
 #include <filesystem>
@@ -34,4 +34,9 @@ int main(int argc, char** argv) {
     }
   }
   write_file(dir + "/requests.txt", text);
+
+  ModelSettings wide = small_settings("lambda", "bag");
+  wide.dim = 1024;
+  wide.heads = 1;
+  export_model(*random_model(wide, tiny.data, 3), tiny.data, nullptr, {"int8", history, k}, dir + "/wide.safetensors");
 }
