@@ -1,9 +1,9 @@
 // What strangers send to the server, through its parser and its reading of heads (apps/serve/http.h). A request that is
 // accepted must end where its bytes say: anything else would be a place to smuggle another one.
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <algorithm>
 #include <string_view>
 
 #include "apps/serve/http.h"
@@ -65,15 +65,16 @@ std::size_t read_one(std::string_view bytes) {
 }  // namespace
 
 FuzzTarget http_requests() {
-  return {"http",
-          {"POST /rank HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\nAuthorization: Bearer abc\r\n\r\n{}"
-           "GET /healthz?x=1 HTTP/1.1\r\nHost: here\r\n\r\n",
-           "POST http://here/rank HTTP/1.1\r\nHost: here:80\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
-           "2;a=\"b\"\r\n{}\r\n0\r\nX: y\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n",
-           "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"},
-          [](const std::string& input) {
-            for (std::string_view rest = input; !rest.empty();) rest.remove_prefix(read_one(rest));
-          }};
+  return {
+      "http",
+      {"POST /rank HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\nAuthorization: Bearer abc\r\n\r\n{}"
+       "GET /healthz?x=1 HTTP/1.1\r\nHost: here\r\n\r\n",
+       "POST http://here/rank HTTP/1.1\r\nHost: here:80\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+       "2;a=\"b\"\r\n{}\r\n0\r\nX: y\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n",
+       "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"},
+      [](const std::string& input) {
+        for (std::string_view rest = input; !rest.empty();) rest.remove_prefix(read_one(rest));
+      }};
 }
 
 }  // namespace seminar
