@@ -1,9 +1,9 @@
 #include "pq/kmeans.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
+#include "tensor/finite.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 #include "tensor/rows.h"
@@ -60,9 +60,14 @@ int64_t move_centroids(Tensor& centroids, const Tensor& points, const std::vecto
       real* mean = c + groups.ids[g] * d;
       const int64_t count = groups.offsets[g + 1] - groups.offsets[g];
       size[groups.ids[g]] = count;
-      std::fill_n(mean, d, real{0});
-      for (int64_t i = groups.offsets[g]; i < groups.offsets[g + 1]; ++i)
-        kernels().axpy(d, 1 / static_cast<real>(count), points.data() + int64_t{groups.order[i]} * d, mean);
+      // The mean of the differences from the first point, so that equal points give that point exactly.
+      const auto point = [&](int64_t i) { return points.data() + int64_t{groups.order[i]} * d; };
+      const real* first = point(groups.offsets[g]);
+      std::vector<double> sum(static_cast<std::size_t>(d), 0);
+      for (int64_t i = groups.offsets[g] + 1; i < groups.offsets[g + 1]; ++i)
+        for (int64_t j = 0; j < d; ++j) sum[j] += static_cast<double>(point(i)[j]) - static_cast<double>(first[j]);
+      for (int64_t j = 0; j < d; ++j)
+        mean[j] = static_cast<real>(static_cast<double>(first[j]) + sum[j] / static_cast<double>(count));
     }
   });
   int64_t splits = 0;
@@ -93,10 +98,10 @@ std::vector<int32_t> nearest(const Tensor& points, const Tensor& centroids, std:
   if (distance) distance->assign(best.size(), 0);
   const Tensor columns = c.transpose().contiguous();  // so that the kernel runs along the centroids
   parallel_for(n, row_grain(d * clusters), [&](int64_t begin, int64_t end) {
-    std::vector<real> all(static_cast<std::size_t>(clusters));
+    std::vector<real> distances(static_cast<std::size_t>(clusters));
     for (int64_t i = begin; i < end; ++i) {
-      best[i] = kernels().nearest(d, clusters, p.data() + i * d, columns.data(), all.data());
-      if (distance) (*distance)[i] = all[best[i]];
+      best[i] = kernels().nearest(d, clusters, p.data() + i * d, columns.data(), distances.data());
+      if (distance) (*distance)[i] = distances[best[i]];
     }
   });
   return best;
@@ -107,8 +112,8 @@ KMeansResult kmeans(const Tensor& input, const KMeansOptions& options) {
         input.shape());
   check(options.clusters >= 1, "kmeans: clusters must be at least 1: {}", options.clusters);
   const Tensor points = input.contiguous();
-  for (int64_t i = 0; i < points.numel(); ++i)
-    check(std::isfinite(points.data()[i]), "kmeans: point {} is not finite: {}", i / points.size(1), points.data()[i]);
+  const int64_t bad = first_not_finite(points);
+  if (bad >= 0) fail("kmeans: point {} is not finite: {}", bad / points.size(1), points.data()[bad]);
   KMeansResult result;
   result.centroids = first_centroids(points, options.clusters, Rng(options.seed));
   std::vector<real> distance;

@@ -1,7 +1,8 @@
 #include "pq/product_quantizer.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "tensor/finite.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -18,8 +19,8 @@ ProductQuantizer::ProductQuantizer(Tensor codebooks) : codebooks_(codebooks.cont
         "product quantizer: codebooks must be [S, K, d/S], not {}", codebooks_.shape());
   check(centroids() >= 1 && centroids() <= max_centroids, "product quantizer: 1 to {} centroids, not {}", max_centroids,
         centroids());
-  for (int64_t i = 0; i < codebooks_.numel(); ++i)
-    check(std::isfinite(codebooks_.data()[i]), "product quantizer: a centroid is not finite");
+  const int64_t bad = first_not_finite(codebooks_);
+  check(bad < 0, "product quantizer: centroid {} is not finite", bad / codebooks_.size(2));
 }
 
 ProductQuantizer ProductQuantizer::train(const Tensor& points, int64_t sub_quantizers, const KMeansOptions& options) {
@@ -44,8 +45,8 @@ std::vector<ProductQuantizer::Code> ProductQuantizer::encode(const Tensor& point
         dim());
   const int64_t n = points.size(0), s = sub_quantizers(), width = codebooks_.size(2);
   const Tensor source = points.contiguous();
-  for (int64_t i = 0; i < source.numel(); ++i)
-    check(std::isfinite(source.data()[i]), "encode: vector {} is not finite", i / dim());
+  const int64_t bad = first_not_finite(source);
+  check(bad < 0, "encode: vector {} is not finite", bad / dim());
   std::vector<Code> codes(static_cast<std::size_t>(n * s));
   for (int64_t b = 0; b < s; ++b) {
     const std::vector<int32_t> best =

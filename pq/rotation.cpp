@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "tensor/finite.h"
 #include "tensor/gemm.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -15,8 +16,9 @@ constexpr double least_moment = 1e-3;  // of the mean: directions no target look
 
 // Second moment XᵀX / n around `mean` (zero if not centred), [d, d].
 Tensor moment(const Tensor& points, bool centred) {
+  check(points.rank() == 2 && points.size(0) >= 1 && points.size(1) >= 1, "rotation: needs points [n, d], not {}",
+        points.shape());
   const int64_t n = points.size(0), d = points.size(1);
-  check(points.rank() == 2 && n >= 1, "rotation: needs points [n, d], not {}", points.shape());
   std::vector<double> mean(static_cast<std::size_t>(d), 0), sum(static_cast<std::size_t>(d * d), 0);
   const Tensor x = points.contiguous();
   for (int64_t i = 0; centred && i < n * d; ++i)
@@ -50,7 +52,8 @@ EigenDecomposition symmetric_eigen(const Tensor& input) {
   const int64_t d = input.size(0);
   const Tensor source = input.contiguous();
   std::vector<double> a(source.data(), source.data() + d * d), v(a.size(), 0);
-  for (const double x : a) check(std::isfinite(x), "symmetric_eigen: a number is not finite: {}", x);
+  const int64_t bad = first_not_finite(source);
+  if (bad >= 0) fail("symmetric_eigen: a number is not finite: {}", a[bad]);
   for (int64_t i = 0; i < d; ++i) v[i * d + i] = 1;
   for (int sweep = 0; sweep < max_sweeps; ++sweep) {
     double off = 0, all = 0;
@@ -96,7 +99,8 @@ EigenDecomposition symmetric_eigen(const Tensor& input) {
 }
 
 Tensor opq_rotation(const Tensor& points, int64_t sub_quantizers) {
-  const int64_t d = points.size(-1), width = d / std::max<int64_t>(1, sub_quantizers);
+  check(points.rank() == 2 && points.size(1) >= 1, "rotation: needs points [n, d], not {}", points.shape());
+  const int64_t d = points.size(1), width = d / std::max<int64_t>(1, sub_quantizers);
   check(sub_quantizers >= 1 && d % sub_quantizers == 0, "rotation: {} sub-quantizers do not divide width {}",
         sub_quantizers, d);
   const EigenDecomposition e = symmetric_eigen(moment(points, true));

@@ -24,8 +24,8 @@ struct ScanKernels {
                     real* y);
   /// Tables [tables, size], tables ≤ max_byte_tables, size ≤ byte_table, in 8 bits: bytes[t * byte_table + i] =
   /// (table_ti - min_j table_tj) / step, rounded. Returns the step, the widest row's range / 255; NaN if a number is
-  /// not finite. `least`: the sum of the rows' least numbers.
-  real (*byte_tables)(int64_t tables, int64_t size, const real* table, uint8_t* bytes, real* least);
+  /// not finite. `least` = Σ_t min_j table_tj, `least_size` = Σ_t |min_j table_tj|.
+  real (*byte_tables)(int64_t tables, int64_t size, const real* table, uint8_t* bytes, real* least, real* least_size);
   /// y_l = Σ_c gamma_cl (steps_c Σ_t bytes[t * byte_table + code_tl] + least_c), t the `tables` of channel c,
   /// gamma_cl = gamma[c * stride + l], or 1 where gamma is null. code_tl has its lower bits in low[t * stride + l] and
   /// its ninth as bit l % 8 of high[(t * stride + l) / 8]. The stride is a multiple of code_block, and y has space for

@@ -7,6 +7,7 @@
 
 #include "seminar/evaluation/attention_profile.h"
 #include "seminar/runtime/runtime_limits.h"
+#include "tensor/finite.h"
 #include "tensor/gemm.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -61,9 +62,9 @@ class Exporter {
   }
 
   void check_finite(const std::string& name, const Tensor& x) const {
-    for (int64_t i = 0; i < x.numel(); ++i)
-      check(std::isfinite(x.data()[i]), "export: '{}': number {} is {}: the model is not fit for use", name, i,
-            x.data()[i]);
+    const int64_t bad = first_not_finite(x);
+    if (bad >= 0)
+      fail("export: '{}': number {} is {}: the model is not fit for use", name, bad, x.contiguous().data()[bad]);
   }
   // Small arrays that stay as they are.
   void add_plain(const std::string& name, const Tensor& x) {

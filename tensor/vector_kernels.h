@@ -23,8 +23,8 @@ struct VectorKernels {
   real (*sum)(int64_t n, const real* x);
   /// y_i += s x_i
   void (*axpy)(int64_t n, real s, const real* x, real* y);
-  /// y_i = exp(x_i - max x) / Σ_j exp(x_j - max x). Where mask (may be null) is 0, y is 0 and x takes no part. If all
-  /// is masked, y is 0.
+  /// y_i = exp(x_i - max x) / Σ_j exp(x_j - max x). Where mask (may be null) is 0, x takes no part and y is 0. If all
+  /// is masked, y is 0. A NaN that takes part makes the row NaN.
   void (*softmax)(int64_t n, real* y, const real* x, const real* mask);
   /// y[t * stride + i] = Σ_j x_tj k_ij for rows x [targets, n] and the vectors k_i of `blocks` column blocks: block b
   /// holds kernel_lanes vectors as columns, [blocks, n, kernel_lanes].

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "pq/select.h"
 #include "pq/topk.h"
@@ -22,6 +23,8 @@ std::vector<const ScanKernels*> available_kernels() {
 }  // namespace
 
 TEST_SUITE("scan kernels") {
+  TEST_CASE("SEMINAR_ISA reaches the scan kernels") { CHECK(scan_kernels().isa == std::string(kernels().isa)); }
+
   TEST_CASE("top_k: best first, the lower index among equals, masks, fewer than k") {
     const std::vector<real> scores{3, 9, 9, 1, 9, 5}, mask{1, 1, 0, 1, 1, 1};
     CHECK(top_k(scores, {}, 3) == std::vector<int32_t>{1, 2, 4});
@@ -101,10 +104,10 @@ TEST_SUITE("scan kernels") {
             low.push_back(static_cast<uint8_t>(rng.below(std::min<int64_t>(size, 256))));
           for (int64_t i = 0; i < all * stride / 8; ++i)
             high.push_back(static_cast<uint8_t>(size > 256 ? rng.below(256) : 0));
-          real steps[channels], least[channels];
+          real steps[channels], least[channels], least_size;
           for (int64_t c = 0; c < channels; ++c)
             steps[c] = k->byte_tables(tables, size, table.data() + c * tables * size,
-                                      bytes.data() + c * tables * byte_table, least + c);
+                                      bytes.data() + c * tables * byte_table, least + c, &least_size);
           std::vector<real> y(static_cast<std::size_t>(stride));
           if (!k->byte_code_scores(n, channels, tables, bytes.data(), low.data(), high.data(), stride, gamma.data(),
                                    steps, least, y.data()))

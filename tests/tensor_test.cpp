@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 
 #include "tensor/gemm.h"
@@ -272,6 +274,61 @@ TEST_SUITE("tensor") {
       CHECK(y == std::vector<real>{0, 0, 0, 0});
       CHECK(k->log_sum_exp(0, x.data()) == -static_cast<real>(infinity));
     }
+  }
+
+  TEST_CASE("softmax keeps NaN that takes part, of every instruction set, masked or not") {
+    const real nan = static_cast<real>(std::nan(""));
+    for (const Kernels* k : available_kernels())
+      for (const std::size_t n : {1, 3, 16, 17, 40})
+        for (std::size_t bad = 0; bad < n; ++bad)
+          for (const bool all_bad : {false, true}) {
+            CAPTURE(k->isa);
+            CAPTURE(n);
+            CAPTURE(bad);
+            std::vector<real> x(n, all_bad ? nan : real{1}), mask(n, 1), y(n), masked(n);
+            x[bad] = nan;
+            k->softmax(std::ssize(x), y.data(), x.data(), nullptr);
+            k->softmax(std::ssize(x), masked.data(), x.data(), mask.data());
+            for (std::size_t i = 0; i < n; ++i) {
+              REQUIRE(std::isnan(y[i]));
+              REQUIRE(std::isnan(masked[i]));
+            }
+            if (all_bad || n == 1) continue;
+            mask[bad] = 0;  // takes no part
+            k->softmax(std::ssize(x), masked.data(), x.data(), mask.data());
+            for (std::size_t i = 0; i < n; ++i)
+              REQUIRE(masked[i] == doctest::Approx(i == bad ? 0 : 1.0 / static_cast<double>(n - 1)));
+          }
+  }
+
+  TEST_CASE("SEMINAR_ISA reaches every kernel table; a set is taken only if the CPU has all of its features") {
+    const char* const names[] = {"base", "avx2", "avx512"};
+    const char* wish = std::getenv("SEMINAR_ISA");
+    bool known = false;
+    const Isa isa = widest_isa(wish ? wish : "", known);
+    REQUIRE(known);
+    CHECK(cpu_isa() == isa);
+    const std::string name = names[static_cast<int>(isa)];
+    CHECK(kernels().isa == name);
+    CHECK(vector_kernels().isa == name);
+    CHECK(widest_isa("base", known) == Isa::base);
+    CHECK(widest_isa("avx2", known) <= Isa::avx2);
+    widest_isa("sse9", known);
+    CHECK(!known);
+#if defined(__x86_64__) && defined(__linux__)
+    // What Linux tells of the CPU, by its names.
+    std::ifstream file("/proc/cpuinfo");
+    std::string line;
+    while (std::getline(file, line) && !line.starts_with("flags")) continue;
+    const auto has = [&](std::initializer_list<const char*> features) {
+      return std::all_of(features.begin(), features.end(),
+                         [&](const char* f) { return (line + " ").find(fmt::format(" {} ", f)) != std::string::npos; });
+    };
+    const bool avx2 = has({"cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3", "avx", "avx2", "bmi1", "bmi2",
+                           "f16c", "fma", "abm", "movbe", "xsave"}),
+               avx512 = avx2 && has({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
+    CHECK(widest_isa("", known) == (avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::base));
+#endif
   }
 
   TEST_CASE("column_dots of every instruction set against its formula") {

@@ -54,7 +54,9 @@ struct Problem {
   // A target after the other.
   const real* target() { return targets.data() + next++ % targets_measured * dim; }
 
-  void by_bytes(const real* t) { bytes.top(t, fused, top, wide, scores.data(), found.data()); }
+  void by_bytes(const real* t) {
+    bytes.top({t, static_cast<std::size_t>(dim)}, fused, top, wide, scores.data(), found.data());
+  }
   void by_blas(const real* t) {
     cblas_sgemv(CblasRowMajor, CblasNoTrans, static_cast<int>(length()), dim, 1, fused.data(), dim, t, 1, 0,
                 scores.data(), 1);

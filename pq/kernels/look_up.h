@@ -19,9 +19,9 @@ void code_sums(int64_t n, int64_t tables, int64_t size, const real* table, const
 }
 
 // bytes_ti = round((table_ti - min_j table_tj) / step), step = max_t (max_j table_tj - min_j table_tj) / 255
-real byte_tables(int64_t tables, int64_t size, const real* table, uint8_t* bytes, real* least_sum) {
+real byte_tables(int64_t tables, int64_t size, const real* table, uint8_t* bytes, real* least_sum, real* least_size) {
   real widest = 0, checked = 0, lowest[max_byte_tables];
-  *least_sum = 0;
+  *least_sum = *least_size = 0;
   for (int64_t t = 0; t < tables; ++t) {
     Vec low = splat(infinity), high = splat(-infinity), all{};
     for (int64_t i = 0; i < size; i += lanes) {
@@ -35,6 +35,7 @@ real byte_tables(int64_t tables, int64_t size, const real* table, uint8_t* bytes
     const real range = largest(high) - lowest[t];
     widest = range > widest ? range : widest;
     *least_sum += lowest[t];
+    *least_size += lowest[t] < 0 ? -lowest[t] : lowest[t];
     checked += total(all);  // finite only if every number is
   }
   if (!(checked - checked == 0)) return static_cast<real>(NAN);

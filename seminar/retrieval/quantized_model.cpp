@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "tensor/finite.h"
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/rows.h"
@@ -235,8 +235,8 @@ QuantizedChannels load_quantized(const std::string& path, const SeminarModel& mo
   const int64_t d = model.settings().dim;
   for (const Tensor* map : {&out.transform.key, &out.transform.target}) {
     check(map->shape() == Shape({d, d}), "{}: a transform {} for width {}", path, map->shape(), d);
-    for (int64_t i = 0; i < d * d; ++i)
-      check(std::isfinite(map->data()[i]), "{}: the transform holds {}", path, map->data()[i]);
+    const int64_t bad = first_not_finite(*map);
+    check(bad < 0, "{}: number {} of a transform is not finite", path, bad);
   }
   const auto& channels = out.quantizer->channels();
   check(std::ssize(channels) == model.encoders.item_channels() + 1 && channels[0].dim() == model.settings().dim,

@@ -150,22 +150,24 @@ struct LshIndex : ScoredIndex {
   SimHash hash;
 };
 
+std::span<const real> numbers(const Tensor& x) { return {x.data(), static_cast<std::size_t>(x.numel())}; }
+
 struct ScalarIndex : ScoredIndex {
   ScalarIndex(const KeySet& keys, int bits, double candidates) : ScoredIndex(keys, candidates), bytes(keys_, bits) {}
   std::vector<int32_t> top(const RetrievalTarget& target, int64_t k) const override {
     if (candidates_ <= 1 || keys_.size(0) == 0) return ScoredIndex::top(target, k);
     check(k >= 1, "retrieval: k must be at least 1: {}", k);
-    std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
+    std::vector<real> scores(static_cast<std::size_t>(bytes.scores_size()));
     std::vector<Found> found(static_cast<std::size_t>(bytes.length()));
-    const int64_t count =
-        bytes.top(fused_target(target).data(), keys_, k, wide(candidates_, k), room.data(), found.data());
+    const Tensor fused = fused_target(target);
+    const int64_t count = bytes.top(numbers(fused), keys_, k, wide(candidates_, k), scores.data(), found.data());
     std::vector<int32_t> best;
     for (int64_t i = 0; i < count; ++i) best.push_back(found[i].position);
     return best;
   }
   std::vector<real> scores(const RetrievalTarget&, const Tensor& fused) const override {
     std::vector<real> all(static_cast<std::size_t>(bytes.scores_size()));
-    bytes.scores(fused.data(), all.data());
+    bytes.scores(numbers(fused), all.data());
     all.resize(static_cast<std::size_t>(bytes.length()));
     return all;
   }

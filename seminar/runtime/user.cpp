@@ -76,7 +76,7 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
     part(codes_.low, tables * padded_);
     part(codes_.ninth, tables * padded_ / 8);
     part(codes_.gamma, by_codes_ ? c * padded_ : 0);
-    part(codes_.gamma_most, by_codes_ ? c : 0);
+    part(codes_.max_abs_gamma, by_codes_ ? c : 0);
     part(pair_codes_, tables);
     part(byte_tables_, tables * f32::byte_table);
     part(table_, tables * model.centroids);

@@ -15,17 +15,23 @@ SEMINAR_INLINE real row_max(int64_t n, const real* x) {
   return largest(m);
 }
 
-// y_i = exp(x_i - m) / Σ_j exp(x_j - m), m = max_j x_j; what the mask leaves out counts as -∞.
+// y_i = exp(x_i - m) / Σ_j exp(x_j - m), m = max_j x_j; what the mask leaves out counts as -∞. The maximum skips NaN,
+// the sum doesn't: a NaN that takes part makes the row NaN. So a row is all masked only where no number differs from
+// -∞.
 void softmax(int64_t n, real* y, const real* x, const real* mask) {
+  bool left_out = mask != nullptr;  // all of it
   if (mask) {
-    for (int64_t i = 0; i < n; ++i) y[i] = mask[i] != 0 ? x[i] : -infinity;
+    for (int64_t i = 0; i < n; ++i) {
+      y[i] = mask[i] != 0 ? x[i] : -infinity;
+      left_out = left_out && y[i] == -infinity;
+    }
     x = y;
   }
-  const real m = row_max(n, x);
-  if (n == 0 || (mask && m == -infinity)) {
+  if (n == 0 || left_out) {
     for (int64_t i = 0; i < n; ++i) y[i] = 0;
     return;
   }
+  const real m = row_max(n, x);
   Vec s{};
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
