@@ -19,14 +19,13 @@
 namespace seminar {
 namespace {
 
-// A line on stderr. Of several ranks with the same to say only the first comes to say it: it then ends them all, of
-// which the others hear by a signal while they wait.
+// A line on stderr. Of several ranks with something to say the first says it and ends them all. The others wait until
+// they hear of that by a signal.
 void report(const std::string& line) {
-  constexpr std::chrono::seconds turn{1};
-  const int64_t rank = world().rank();
-  std::this_thread::sleep_for(turn * std::min<int64_t>(rank, 5));
-  if (rank > 0 && interrupted()) return;
-  fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", rank) : "", line);
+  if (speaks_first())
+    fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", world().rank()) : "", line);
+  else
+    while (!interrupted()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 // Commands whose work several ranks share. All others refuse to be started by mpirun.

@@ -45,10 +45,9 @@ std::vector<pid_t> children(pid_t parent) {
   return all;
 }
 
-// Whether a process ends within ten seconds.
-bool ends(pid_t process) {
-  for (int i = 0; i < 200 && ::kill(process, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  return ::kill(process, 0) != 0;
+// Waits until a process has ended; ctest ends a test that waits for ever.
+void wait_for_end(pid_t process) {
+  while (::kill(process, 0) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 int lines(const std::string& text) { return static_cast<int>(std::count(text.begin(), text.end(), '\n')); }
@@ -90,7 +89,7 @@ TEST_SUITE("mpirun") {
     CHECK(job.wait() == 128 + SIGKILL);
     CAPTURE(job.errors());
     CHECK(job.errors().find("exited on signal 9 (Killed)") != std::string::npos);
-    for (const pid_t rank : all) CHECK(ends(rank));
+    for (const pid_t rank : all) wait_for_end(rank);
     CHECK(file_exists(files.folder / "model.checkpoint"));
 
     Running again(files.train("model", "--checkpoint-every 0 --resume"), ranks(2, "--mca odls_base_sigkill_timeout 3"));
@@ -113,7 +112,9 @@ TEST_SUITE("mpirun") {
       CHECK(o.code == 2);
       CHECK(o.out.empty());
       CHECK(lines(o.err) == 1);
-      CHECK(o.err.find("seminar: rank 0: " + message) == 0);
+      const bool one =
+          o.err.starts_with("seminar: rank 0: " + message) || o.err.starts_with("seminar: rank 1: " + message);
+      CHECK(one);
     };
     refused(fmt::format("train --data {} --out {} {}", files.data, files.folder / "m", small),
             "--shards 1: cannot be shared evenly by 2 ranks");

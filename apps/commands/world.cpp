@@ -13,6 +13,7 @@ void join_world() {
         "started as {} ranks by mpirun, but built without MPI: build with cmake -DSEMINAR_MPI=ON", ranks ? ranks : "");
 }
 Communicator& world() { return alone(); }
+bool speaks_first() { return true; }
 void leave_world() {}
 void abort_world(int) {}
 

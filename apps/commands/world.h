@@ -12,6 +12,8 @@ void join_world();
 Communicator& world();
 /// Whether this rank prints and writes files.
 inline bool leads() { return world().rank() == 0; }
+/// Whether this rank is the first that asks this. It is answered whatever the other ranks are doing.
+bool speaks_first();
 /// Parts from the others when all are done.
 void leave_world();
 /// Ends all ranks now, the whole program with exit code `code`; returns only if there is one rank.

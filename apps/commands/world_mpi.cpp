@@ -36,9 +36,29 @@ class MpiWorld : public Communicator {
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     rank_ = rank;
     size_ = size;
+    called(MPI_Win_allocate(rank == 0 ? sizeof(int) : 0, sizeof(int), MPI_INFO_NULL, MPI_COMM_WORLD, &asked_, &window_),
+           "MPI_Win_allocate");
+    if (rank == 0) *asked_ = 0;
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, window_);
+    MPI_Win_sync(window_);
+    called(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
   }
   int64_t rank() const override { return rank_; }
   int64_t size() const override { return size_; }
+
+  // Counts the ranks that asked, in a number of rank 0's that all can reach whatever they are doing.
+  bool first_to_ask() {
+    const int one = 1;
+    int before = 0;
+    MPI_Fetch_and_op(&one, &before, MPI_INT, 0, 0, MPI_SUM, window_);
+    MPI_Win_flush(0, window_);
+    return before == 0;
+  }
+  void leave() {
+    MPI_Win_unlock_all(window_);
+    MPI_Win_free(&window_);
+    MPI_Finalize();
+  }
 
   std::vector<std::string> all_gather(std::string_view mine) override {
     const int64_t own = std::ssize(mine);
@@ -123,6 +143,8 @@ class MpiWorld : public Communicator {
   }
 
   int64_t rank_ = 0, size_ = 1;
+  int* asked_ = nullptr;
+  MPI_Win window_ = MPI_WIN_NULL;
   std::vector<MPI_Request> requests_;
 };
 
@@ -144,9 +166,11 @@ Communicator& world() {
   return alone();
 }
 
+bool speaks_first() { return !joined() || joined()->first_to_ask(); }
+
 void leave_world() {
   if (!joined()) return;
-  MPI_Finalize();
+  joined()->leave();
   joined().reset();
 }
 
