@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . apps/install.sh
 
-packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev
+packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev libzstd-dev
   libpng-dev libjpeg62-turbo-dev libutf8proc-dev libboost-dev pkg-config)
 if [ "${1:-}" = tests ]; then
   packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin

@@ -44,6 +44,8 @@ TEST_SUITE("data") {
     check_fields("x,a,y,b\n0,1,0,2\n", {"2|1"});
     check_fields("a,b\n\"one, two\",\"say \"\"hi\"\"\"\n", {"say \"hi\"|one, two"});
     check_fields("a,b\n\"two\nlines\",\n", {"|two\nlines"});
+    check_fields("a,b\n\n1,2\n   \n\r\n3,4\n\n\r\n", {"2|1", "4|3"});
+    check_fields(" a , b\n1,2\n", {"2|1"});
     check_fields("a,b\nMisérables,ü\n", {"ü|Misérables"});
   }
 
@@ -59,6 +61,9 @@ TEST_SUITE("data") {
     refused("a,b\n", "bad.csv");
     refused("a,c\n1,2\n", "bad.csv:1: ");
     refused("a,b\n1\n", "bad.csv:2: ");
+    refused("a,b\n\n\n", "bad.csv:1: only a header");
+    refused("a;b\n1;2\n", "the fields must stand between commas, here they stand between semicolons");
+    refused("a,x\n1,2\n", "column missing: 'b'; the columns are 'a', 'x'");
     refused("a,b\n1,2\n1,2,3\n", "bad.csv:3: ");
     refused("a,b\n1,\"2\n", "bad.csv:2: ");
     refused("a,b\n1,\"2\"x\n", "bad.csv:2: ");
@@ -75,12 +80,6 @@ TEST_SUITE("data") {
     REQUIRE(csv.next());
     CHECK(csv.number(0) == 1.5);
     CHECK_THROWS_AS(csv.number(1), Error);
-  }
-
-  TEST_CASE("words") {
-    CHECK(split_words("The Matrix (1999): Héllo-World 2") ==
-          std::vector<std::string>{"the", "matrix", "1999", "héllo", "world", "2"});
-    CHECK(split_words(" !? ").empty());
   }
 
   TEST_CASE("the shipped MovieLens data: counts, order, queries that do not name the movie") {
@@ -226,6 +225,15 @@ TEST_SUITE("data") {
     CHECK(data.interactions() == 4);
   }
 
+  TEST_CASE("the shortest history stays in force beside the k-core") {
+    DatasetBuilder b;
+    for (const char* user : {"u1", "u2", "u3"})
+      for (int i = 0; i < (user[1] == '3' ? 4 : 5); ++i)
+        b.add_event(b.user(user), b.item(std::string(1, static_cast<char>('a' + i))), 0, b.events(), b.events());
+    CHECK(b.filter({5, 2}) == std::pair<int64_t, int64_t>{1, 0});
+    CHECK(b.events() == 10);
+  }
+
   TEST_CASE("generated data: planted effects are there, the same seed gives the same bytes") {
     const TemporaryFolder folder;
     SyntheticSettings s;
@@ -246,7 +254,7 @@ TEST_SUITE("data") {
       longest = std::max<int64_t>(longest, std::ssize(items));
       for (std::size_t i = 0; i < items.size(); ++i, ++at) {
         same += topic[items[i]] == intent[at];
-        late_old += old[items[i]] && times[i] > 1672531200 + 130 * 86400;
+        late_old += old[items[i]] && times[i] > (1672531200 + 130 * 86400) * us_per_second;
         if (queries[i] == 0) continue;
         ++searches;
         told += data.query_text(queries[i]).starts_with(fmt::format("t{}w", intent[at]));

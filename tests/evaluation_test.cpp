@@ -283,6 +283,23 @@ TEST_SUITE("leakage") {
     CHECK(find_leakage(data, run).users == 0);
   }
 
+  TEST_CASE("a set without times: what compares times is left out") {
+    const TemporaryFolder folder;
+    DatasetBuilder builder;
+    builder.info.has_times = false;
+    for (int line = 2; line < 14; ++line)  // numbers of lines, as a file without times gives them
+      builder.add_event(builder.user(fmt::format("{}", line % 3)), builder.item(fmt::format("{}", line)), 0, line,
+                        line);
+    builder.write(folder / "data");
+    RunSettings run;
+    run.eval_negatives = 0;
+    const Leakage l = find_leakage(Dataset::open(folder / "data"), run);
+    CHECK(!l.has_times);
+    CHECK(l.test.targets == 3);
+    CHECK(l.test.before_training == 0);
+    CHECK(l.test.later_training == 0);
+  }
+
   TEST_CASE("validation and test negatives overlap as independent draws do; places are no times") {
     const TemporaryFolder folder;
     const Dataset data = wide_data(folder, 400, 300);

@@ -57,12 +57,13 @@ void train_clip_command(TrainClipArguments& a) {
 }
 
 struct EncodeArguments {
-  std::string model, images, texts, out;
+  std::string model, images, texts, ids, out;
   ClipFileOptions options;
 };
 
 void encode_command(const EncodeArguments& a) {
   check(a.images.empty() != a.texts.empty(), "encode: give either --images or --texts");
+  check(a.ids.empty() || !a.texts.empty(), "encode: --ids names texts; pictures are named by their files");
   check(a.out.ends_with(".safetensors"), "--out: must end in .safetensors: {}", shown(a.out));
   check_writable(a.out);
   const ClipModel model = load_clip(a.model, a.options);
@@ -94,19 +95,17 @@ void encode_command(const EncodeArguments& a) {
   } else {
     check(model.tokenizer.has_value(),
           "{}: has no tokenizer: give --merges FILE (merges.txt or bpe_simple_vocab_16e6.txt.gz)", a.model);
-    std::vector<std::string> texts;
-    ReadPolicy policy;
-    LineReader lines(a.texts, policy);
-    while (lines.next()) {
-      texts.emplace_back(lines.line());
-      vectors.names.push_back(std::to_string(lines.number()));
-    }
+    const std::vector<std::string> texts = read_lines(a.texts);
+    if (!a.ids.empty()) vectors.names = read_names(a.ids);
+    check(a.ids.empty() || vectors.names.size() == texts.size(), "{}: {} ids for the {} texts of {}", a.ids,
+          vectors.names.size(), texts.size(), a.texts);
     in_parts(texts,
              [&](std::span<const std::string> part) { return encode_texts(model.clip, *model.tokenizer, part); });
   }
   write_vectors(vectors, {{"model", model.fingerprint}, {"source", a.texts.empty() ? "images" : "texts"}}, a.out);
-  fmt::print("{} unit vectors of width {} written to {} in {}\n", vectors.names.size(), vectors.width, a.out,
-             duration(progress.seconds()));
+  fmt::print("{} unit vectors of width {} written to {} in {}\n", std::ssize(vectors.values) / vectors.width,
+             vectors.width, a.out, duration(progress.seconds()));
+  if (vectors.names.empty()) fmt::print("They have no names: 'data features' needs their items' ids with --ids.\n");
 }
 
 }  // namespace
@@ -129,6 +128,7 @@ void add_clip_commands(CLI::App& app) {
       ->required();
   encode->add_option("--images", e->images, "folder of .png and .jpg files");
   encode->add_option("--texts", e->texts, "text file, one text a line");
+  encode->add_option("--ids", e->ids, "with --texts: the item's id of each text, one a line");
   encode->add_option("--out", e->out, "NAME.safetensors to write, for 'data features'")->required();
   encode->add_option("--merges", e->options.merges,
                      "byte-pair merges (default: those in the model, or merges.txt or bpe_simple_vocab_16e6.txt.gz "

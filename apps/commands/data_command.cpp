@@ -21,7 +21,8 @@ namespace seminar {
 namespace {
 
 struct ImportArguments {
-  std::string kind, source, out, queries = "leak-free";
+  std::string kind, out, queries = "leak-free";
+  std::vector<std::string> sources;
   ImportOptions options;
 };
 
@@ -69,6 +70,7 @@ nlohmann::ordered_json summary(const Dataset& data) {
           {"words", data.words() - 1},
           {"attributes", data.attributes() - 1},
           {"interactions", data.interactions()},
+          {"times", data.info().has_times ? "microseconds" : "none: only the order of actions"},
           {"exposures", exposures},
           {"pictures", fmt::format("{} x {}", data.picture_size().first, data.picture_size().second)},
           {"features", data.feature_channels()},
@@ -99,6 +101,9 @@ void print_rate(const Dataset& data, double seconds) {
 }
 
 void run_import(ImportArguments& a) {
+  const bool dry_run = a.options.table.dry_run;
+  check(!dry_run || a.kind == "csv", "--dry-run: only csv can be tried without writing");
+  check(dry_run || !a.out.empty(), "--out: needed, unless --dry-run only tries");
   Progress progress("import", "rows");
   a.options.paper_queries = a.queries == "paper";
   a.options.progress = [&](const std::string& path, int64_t rows, double share) {
@@ -107,9 +112,19 @@ void run_import(ImportArguments& a) {
     progress.update(std::llround(share * static_cast<double>(whole - 1)), whole, rows,
                     std::filesystem::path(path).filename().string());
   };
-  import_dataset(a.kind, a.source, a.out, a.options);
+  std::vector<std::string> told;
+  a.options.tell = [&](const std::string& sentence) { told.push_back(sentence); };
+  a.options.table.more_files.assign(a.sources.begin() + 1, a.sources.end());
+  import_dataset(a.kind, a.sources[0], a.out, a.options);
+  for (const std::string& sentence : told) fmt::print("{}\n", sentence);
+  if (dry_run) return;
   const Dataset data = Dataset::open(a.out);
   print_summary(summary(data));
+  if (const int64_t tied = data.info().import_counts.at("actions_at_one_time"); tied > 0)
+    fmt::print(
+        "{:<15} {} of {} behaviours ({:.1f} %) are at the same time as another of their user: their order is "
+        "random, drawn by --seed\n",
+        "note", tied, data.interactions(), 100 * static_cast<double>(tied) / static_cast<double>(data.interactions()));
   print_rate(data, progress.seconds());
 }
 
@@ -151,6 +166,30 @@ void run_info(const InfoArguments& a) {
   fmt::print("opened in {:.2f} ms{}\n", seconds * 1e3, a.verify ? ", verified: every file is as it was written" : "");
 }
 
+// Options of the layout csv.
+void add_table_options(CLI::App& importer, TableOptions& table) {
+  const auto several = [&](const char* name, std::vector<std::string>& values, const char* text) {
+    importer.add_option(name, values, std::string("csv: ") + text)->allow_extra_args(false);
+  };
+  several("--columns", table.columns,
+          "what columns are, like user=uid,item=sku,time=ts,query=search,label=clicked,"
+          "impressions=shown; nested JSON by dots");
+  several("--where", table.where, "rows that count, like 'event=view|buy' or 'event!=test'");
+  importer.add_option("--items", table.items, "csv: table of the items");
+  several("--item-columns", table.item_columns,
+          "like item=sku,title=name,text=about,categories=cat,numbers=price,picture=file");
+  importer.add_option("--users", table.users, "csv: table of the users");
+  several("--user-columns", table.user_columns, "like user=uid,categories=country");
+  importer.add_option("--separator", table.separator,
+                      "csv: comma, semicolon, tab or bar (default: as the header says)");
+  importer.add_option(
+      "--time-form", table.time_form,
+      "csv: seconds, milliseconds, microseconds, nanoseconds, iso, day-first or month-first (default: as "
+      "the first times say)");
+  importer.add_option("--decimal", table.decimal, "csv: point or comma (default: as the first numbers say)");
+  importer.add_flag("--dry-run", table.dry_run, "csv: read everything, tell how it is understood, write nothing");
+}
+
 }  // namespace
 
 void add_data_command(CLI::App& app) {
@@ -162,8 +201,12 @@ void add_data_command(CLI::App& app) {
   importer->add_option("KIND", in->kind, fmt::format("layout of the files: {}", fmt::join(import_kinds(), ", ")))
       ->required()
       ->check(CLI::IsMember(import_kinds()));
-  importer->add_option("SRC", in->source, "folder of the files (s3rec, recbole: or the main file)")->required();
-  importer->add_option("--out", in->out, "data folder to create")->required();
+  importer
+      ->add_option(
+          "SRC", in->sources,
+          "folder of the files (s3rec, recbole: or the main file); csv: files of behaviours, - for standard input")
+      ->required();
+  importer->add_option("--out", in->out, "data folder to create");
   importer->add_option("--min-length", in->options.filter.min_length, "users with fewer behaviours are left out")
       ->capture_default_str();
   importer
@@ -172,7 +215,9 @@ void add_data_command(CLI::App& app) {
       ->capture_default_str();
   importer->add_option("--skip-bad", in->options.skip_bad, "rows that may be unusable; they are counted")
       ->capture_default_str();
-  importer->add_option("--seed", in->options.seed, "seed of the made queries")->capture_default_str();
+  importer
+      ->add_option("--seed", in->options.seed, "seed of the made queries and of the order of behaviours at one time")
+      ->capture_default_str();
   importer->add_option(
       "--query-share", in->options.query_share,
       "share of behaviours with a query, typed or made, 0 to 1 (default: 0.26 for movielens and amazon, "
@@ -183,6 +228,7 @@ void add_data_command(CLI::App& app) {
       ->check(CLI::IsMember({"leak-free", "paper"}))
       ->capture_default_str();
   importer->add_flag("--exposures", in->options.exposures, "kuaisar: keep what was shown but not clicked as well");
+  add_table_options(*importer, in->options.table);
   importer->callback([in] { run_import(*in); });
 
   const auto made = std::make_shared<SynthArguments>();

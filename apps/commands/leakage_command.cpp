@@ -60,7 +60,7 @@ void print(const Leakage& l) {
   if (l.has_times)
     print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
   else
-    fmt::print("The data have no times: actions are only in order.\n");
+    fmt::print("The data have no times, only the order of actions: what compares times is left out.\n");
   if (l.negatives == 0) return;
   fmt::print(
       "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "
@@ -68,10 +68,11 @@ void print(const Leakage& l) {
       l.negatives, share(l.shared), share(l.shared_chance), l.same_negatives, l.users);
 }
 
-nlohmann::ordered_json json_of(const SplitLeakage& s) {
+nlohmann::ordered_json json_of(const SplitLeakage& s, bool has_times) {
   nlohmann::ordered_json json{{"targets", s.targets}};
-  for (const LeakageRow& row : leakage_rows) json[row.name] = s.*row.count;
-  json["later_training"] = s.later_training;
+  for (const LeakageRow& row : leakage_rows)
+    if (has_times || !row.of_times) json[row.name] = s.*row.count;
+  if (has_times) json["later_training"] = s.later_training;
   return json;
 }
 
@@ -84,8 +85,8 @@ void run(LeakageArguments& a) {
   if (a.json.empty()) return;
   const nlohmann::ordered_json json{{"data", data.fingerprint()},
                                     {"seed", a.run.seed},
-                                    {"validation", json_of(l.valid)},
-                                    {"test", json_of(l.test)},
+                                    {"validation", json_of(l.valid, l.has_times)},
+                                    {"test", json_of(l.test, l.has_times)},
                                     {"has_times", l.has_times},
                                     {"negatives", l.negatives},
                                     {"shared_negatives", l.shared},

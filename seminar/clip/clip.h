@@ -8,6 +8,7 @@
 
 #include "nn/transformer.h"
 #include "seminar/clip/image_patches.h"
+#include "seminar/data/image.h"
 #include "seminar/settings.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -82,6 +83,7 @@ struct TextTransformer {
 
 struct Clip {
   ClipSettings settings;
+  ChannelScale scale;  ///< of the pictures' colours
   VisionTransformer image;
   TextTransformer text;
   Param log_scale;  ///< scalar, log of 1 / temperature; at most 100 is used

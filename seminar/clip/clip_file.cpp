@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <set>
 
+#include "seminar/clip/clip_config.h"
 #include "seminar/data/dataset.h"
 #include "tensor/io/safetensors.h"
 
@@ -56,6 +57,12 @@ bool transposed_in_file(const std::string& ours, Naming naming) {
   return naming == Naming::openai && ours.ends_with("projection.weight");
 }
 
+// Numbers of places and sizes that some files keep among the weights.
+bool tells_no_weight(const std::string& name) {
+  constexpr const char* names[] = {"position_ids", "attn_mask", "input_resolution", "context_length", "vocab_size"};
+  return std::any_of(std::begin(names), std::end(names), [&](const char* n) { return name.ends_with(n); });
+}
+
 class ClipReader {
  public:
   ClipReader(const std::string& path) : file_(path) {
@@ -68,7 +75,7 @@ class ClipReader {
     naming_ = openai ? Naming::openai : Naming::hugging_face;
   }
 
-  ClipSettings settings(const ClipFileOptions& options) const {
+  ClipSettings settings(const ClipFileOptions& options, ChannelScale& scale) const {
     ClipSettings s;
     const Shape patch = shape("image.patch.weight", 4);
     s.image_width = patch[0];
@@ -89,7 +96,7 @@ class ClipReader {
     s.text_layers = blocks("text");
     s.image_heads = std::max<int64_t>(1, s.image_width / 64);
     s.text_heads = std::max<int64_t>(1, s.text_width / 64);
-    read_configuration(s);
+    read_configuration(s, scale);
     if (!options.activation.empty()) s.activation = options.activation;
     try {
       check_settings(s);
@@ -106,7 +113,8 @@ class ClipReader {
     return s;
   }
 
-  void read(const Params& params) const {
+  // A tensor that no parameter takes is refused: without it the model would be another one.
+  void read(const Params& params) {
     for (const NamedParam& p : params) {
       Tensor target = p.var.value();
       Tensor source = naming_ == Naming::hugging_face && p.name.find(".in_proj.") != std::string::npos
@@ -122,13 +130,17 @@ class ClipReader {
       check(bad == end, "{}: '{}': number {} is not finite", file_.path(), in_file(p.name), bad - begin);
       std::copy_n(source.data(), source.numel(), target.write());
     }
+    for (const auto& [name, entry] : file_.entries())
+      check(used_.count(name) != 0 || tells_no_weight(name),
+            "{}: tensor '{}' is no part of a CLIP model as this program computes it", file_.path(), name);
   }
 
   const SafetensorsFile& file() const { return file_; }
 
  private:
   std::string in_file(const std::string& ours) const { return name_in_file(ours, naming_); }
-  Tensor tensor(const std::string& name) const {
+  Tensor tensor(const std::string& name) {
+    used_.insert(name);
     check(file_.has(name), "{}: tensor missing: '{}'", file_.path(), name);
     return file_.tensor(name);
   }
@@ -146,7 +158,7 @@ class ClipReader {
     return n;
   }
   // Hugging Face keeps the projections of Q, K and V apart.
-  Tensor joined_projections(const std::string& ours) const {
+  Tensor joined_projections(const std::string& ours) {
     std::vector<Var> parts;
     for (const char* part : {".q_proj.", ".k_proj.", ".v_proj."})
       parts.emplace_back(tensor(replaced(in_file(ours), ".q_proj.", part)));
@@ -156,53 +168,20 @@ class ClipReader {
     return concat(parts, 0).value();
   }
 
-  void read_configuration(ClipSettings& s) const {
-    const auto number = [](const nlohmann::json& json, const char* name, int64_t& value) {
-      if (const auto it = json.find(name); it != json.end() && it->is_number_integer()) value = it->get<int64_t>();
-    };
+  void read_configuration(ClipSettings& s, ChannelScale& scale) const {
     const auto& meta = file_.metadata();
-    if (const auto it = meta.find("seminar_clip"); it != meta.end()) {
-      const nlohmann::json json = nlohmann::json::parse(it->second, nullptr, false);
-      check(json.is_object(), "{}: metadata 'seminar_clip' is not a JSON object", file_.path());
-      number(json, "image-heads", s.image_heads);
-      number(json, "text-heads", s.text_heads);
-      s.activation = json.value("activation", s.activation);
-      return;
-    }
-    const fs::path folder = fs::path(file_.path()).parent_path();
-    const auto beside = [&](const char* name) -> nlohmann::json {
-      const std::string path = (folder / name).string();
-      if (!fs::is_regular_file(path)) return {};
-      nlohmann::json json = nlohmann::json::parse(read_file(path, uint64_t{1} << 20), nullptr, false);
-      check(json.is_object(), "{}: not a JSON object", path);
-      return json;
-    };
-    const auto part = [](const nlohmann::json& json, const char* name) {
-      const auto it = json.find(name);
-      return it != json.end() && it->is_object() ? *it : nlohmann::json::object();
-    };
-    if (naming_ == Naming::hugging_face) {
-      const nlohmann::json json = beside("config.json");
-      if (json.is_null()) return;
-      number(part(json, "vision_config"), "num_attention_heads", s.image_heads);
-      number(part(json, "text_config"), "num_attention_heads", s.text_heads);
-      const nlohmann::json act = part(json, "text_config").value("hidden_act", nlohmann::json("quick_gelu"));
-      if (act.is_string()) s.activation = act.get<std::string>();
-    } else {
-      const nlohmann::json json = beside("open_clip_config.json");
-      if (json.is_null()) return;
-      const nlohmann::json model = part(json, "model_cfg");
-      int64_t head_width = 64;
-      number(part(model, "vision_cfg"), "head_width", head_width);
-      if (head_width >= 1) s.image_heads = std::max<int64_t>(1, s.image_width / head_width);
-      number(part(model, "text_cfg"), "heads", s.text_heads);
-      const nlohmann::json quick = model.value("quick_gelu", nlohmann::json(false));
-      s.activation = quick.is_boolean() && quick.get<bool>() ? "quick_gelu" : "gelu";
-    }
+    const std::string folder = fs::path(file_.path()).parent_path().string();
+    if (const auto own = meta.find("seminar_clip"); own != meta.end())
+      read_own_config(own->second, file_.path() + ": metadata 'seminar_clip'", s, scale);
+    else if (naming_ == Naming::hugging_face)
+      read_hugging_face_config(folder, s, scale);
+    else
+      read_open_clip_config(folder, s, scale);
   }
 
   SafetensorsFile file_;
   Naming naming_ = Naming::openai;
+  std::set<std::string> used_;
 };
 
 std::optional<Tokenizer> find_tokenizer(const SafetensorsFile& file, const std::string& merges) {
@@ -218,11 +197,15 @@ std::optional<Tokenizer> find_tokenizer(const SafetensorsFile& file, const std::
 }  // namespace
 
 ClipModel load_clip(const std::string& path, const ClipFileOptions& options) {
-  const ClipReader reader(path);
-  const ClipSettings settings = reader.settings(options);
+  ClipReader reader(path);
+  ChannelScale scale;
+  const ClipSettings settings = reader.settings(options, scale);
   ClipModel model{build<Clip>(settings, Rng(0)), find_tokenizer(reader.file(), options.merges), file_checksum(path)};
+  model.clip.scale = scale;
+  // Start and end of a text are the last two tokens of both.
   if (model.tokenizer)
-    check(model.tokenizer->size() <= settings.vocabulary, "{}: the tokenizer has {} tokens, the model {}", path,
+    check(model.tokenizer->size() == settings.vocabulary,
+          "{}: the merges make {} tokens, the model has {}: they are cut short or another model's", path,
           model.tokenizer->size(), settings.vocabulary);
   reader.read(parameters(model.clip));
   return model;
@@ -230,10 +213,7 @@ ClipModel load_clip(const std::string& path, const ClipFileOptions& options) {
 
 void save_clip(const Clip& clip, const Tokenizer& tokenizer, const std::string& path) {
   SafetensorsWriter file;
-  file.meta("seminar_clip", nlohmann::ordered_json{{"image-heads", clip.settings.image_heads},
-                                                   {"text-heads", clip.settings.text_heads},
-                                                   {"activation", clip.settings.activation}}
-                                .dump());
+  file.meta("seminar_clip", own_config(clip.settings, clip.scale));
   file.meta("tokenizer", tokenizer.text());
   for (const NamedParam& p : parameters(clip)) {
     Tensor value = p.var.value();

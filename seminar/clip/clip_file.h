@@ -24,9 +24,12 @@ struct ClipModel {
 
 /// Reads a CLIP model with a ViT from a safetensors file named as OpenAI's and open_clip's (`visual.conv1.weight`) or
 /// as Hugging Face's (`vision_model.embeddings.patch_embedding.weight`), in F32, F16 or BF16. Sizes are those of the
-/// tensors. Heads and activation stand in the file (save_clip), in config.json (Hugging Face) or open_clip_config.json
-/// beside it; without these a head is 64 wide and the activation is OpenAI's quick_gelu.
-/// Throws Error naming file and tensor, and both shapes, if one is missing or does not fit.
+/// tensors. Heads, activation and the scale of colours stand in the file (save_clip), in config.json and
+/// preprocessor_config.json (Hugging Face) or open_clip_config.json beside it; without these a head is 64 wide, the
+/// activation is OpenAI's quick_gelu and the scale OpenAI's.
+/// Throws Error naming file and tensor, and both shapes, if one is missing, does not fit or has no place in the model;
+/// naming file and member for a configuration that this program does not compute; if the tokenizer has not as many
+/// tokens as the model.
 ClipModel load_clip(const std::string& path, const ClipFileOptions& options = {});
 
 /// Writes OpenAI's naming, which load_clip and open_clip read, with heads, activation and tokenizer as metadata.

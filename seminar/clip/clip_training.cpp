@@ -18,22 +18,24 @@ struct SplitPairs {
 
 SplitPairs split_pairs(const PicturePairs& pairs, const ClipRunSettings& run) {
   const int64_t n = std::ssize(pairs.files);
-  check(n >= run.held_out + 2, "train-clip: {} pairs, --held-out {} leaves fewer than two to train on", n,
-        run.held_out);
+  check(n >= 4, "train-clip: {} pairs: two to train on and two to hold out are needed at least", n);
+  check(n >= run.held_out + 2,
+        "train-clip: {} pairs, --held-out {} leaves fewer than two to train on: try --held-out {}", n, run.held_out,
+        std::max<int64_t>(2, n / 10));
   const Permutation order(n, Rng(static_cast<uint64_t>(run.seed)).split("held_out"));
   SplitPairs split;
   for (int64_t i = 0; i < n; ++i) (i < n - run.held_out ? split.train : split.held_out).push_back(order(i));
   return split;
 }
 
-Tensor stack(std::span<const Image> images) {
+Tensor stack(std::span<const Image> images, const ChannelScale& scale) {
   const int64_t size = images[0].height, pixels = size * size * 3;
   Tensor out = Tensor::empty({std::ssize(images), 3, size, size});
   real* x = out.write();
   for (const Image& image : images) {
     check(image.height == size && image.width == size, "encode: a picture of {} x {}, {} x {} expected", image.height,
           image.width, size, size);
-    normalise_image(image, x);
+    normalise_image(image, scale, x);
     x += pixels;
   }
   return out;
@@ -93,7 +95,7 @@ PairRecall pair_recall(const Tensor& a, const Tensor& b) {
 
 Tensor encode_images(const Clip& clip, std::span<const Image> images) {
   return in_batches(images, clip.settings.dim,
-                    [&](std::span<const Image> part) { return clip.image(Var(stack(part)), Mode()); });
+                    [&](std::span<const Image> part) { return clip.image(Var(stack(part, clip.scale)), Mode()); });
 }
 
 Tensor encode_texts(const Clip& clip, const Tokenizer& tokenizer, std::span<const std::string> texts) {
@@ -149,7 +151,7 @@ std::pair<PairRecall, PairRecall> train_clip(Clip& clip, const Tokenizer& tokeni
       }
       const auto [ids, start] = tokens_of(tokenizer, captions, clip.settings.text_length);
       const Mode mode{true, run.dropout, epoch.split("dropout").split(static_cast<uint64_t>(b))};
-      const Var loss = clip.loss(Var(stack(images)), ids, start, mode);
+      const Var loss = clip.loss(Var(stack(images, clip.scale)), ids, start, mode);
       now.loss = loss.value().item();
       check(std::isfinite(now.loss), "train-clip: the loss is {} in epoch {}, step {}: lower --lr", now.loss, now.epoch,
             now.step + 1);

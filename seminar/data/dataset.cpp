@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr int format_version = 2;
+constexpr int format_version = 3;
 constexpr uint64_t max_manifest = 1 << 20;
 constexpr const char* manifest_name = "manifest.json";
 constexpr const char *items_file = "items.safetensors", *queries_file = "queries.safetensors",
@@ -66,6 +66,7 @@ class Manifest {
   template <class T>
   static bool fits(const nlohmann::json& value) {
     if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+    if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
     if constexpr (std::is_same_v<T, double>) return value.is_number();
     if constexpr (std::is_same_v<T, uint64_t>) return value.is_number_unsigned();
     if constexpr (std::is_same_v<T, nlohmann::json>) return value.is_object();
@@ -77,19 +78,6 @@ class Manifest {
 };
 
 }  // namespace
-
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  bool inside = false;
-  for (char c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    const bool part = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
-    if (part && !inside) words.emplace_back();
-    if (part) words.back() += c;
-    inside = part;
-  }
-  return words;
-}
 
 std::string checksum(std::span<const std::byte> bytes) {
   Checksum sum;
@@ -195,6 +183,7 @@ Dataset Dataset::open(const std::string& dir) {
   data.info_.kind = manifest.get<std::string>("kind");
   data.info_.sources = manifest.get_map<std::string>("sources");
   data.info_.seed = manifest.get<uint64_t>("seed");
+  data.info_.has_times = manifest.get<bool>("has_times");
   data.info_.options = manifest.get_map<double>("options");
   data.info_.import_counts = manifest.get_map<int64_t>("import_counts");
   check(data.info_.import_counts.count("searches") != 0, "{}: member missing: 'searches' in 'import_counts'", path);
@@ -210,7 +199,9 @@ Dataset Dataset::open(const std::string& dir) {
     check(actual != counts.end() && actual->second == count, "{}: counts: '{}' is {}, which the files contradict", path,
           shown(name), count);
   }
-  data.fingerprint_ = checksum(std::as_bytes(std::span(text)));
+  std::string contents = fmt::format("has_times {}", data.info_.has_times);
+  for (const auto& [name, sum] : data.checksums_) contents += fmt::format("\n{} {}", name, sum);
+  data.fingerprint_ = checksum(std::as_bytes(std::span(contents)));
   return data;
 }
 
@@ -348,6 +339,7 @@ void write_manifest(const DatasetInfo& info, const std::string& folder) {
   manifest["kind"] = info.kind;
   manifest["sources"] = info.sources;
   manifest["seed"] = info.seed;
+  manifest["has_times"] = info.has_times;
   manifest["options"] = info.options;
   manifest["import_counts"] = info.import_counts;
   manifest["counts"] = written.counts();

@@ -2,9 +2,8 @@
 // memory-mapped without reading it. Not here: splits into training and test parts, batches.
 //
 // Item ids run from 1, item 0 is the empty padding row; query 0 is the empty query; word 0 and attribute 0 are padding.
-//   sequences.safetensors   user_start i64 [U+1], items i32 [N], queries i32 [N], times i64 [N], user_id_start i64
-//   [U+1],
-//                           user_ids u8 (ids in the source, as text)
+//   sequences.safetensors   user_start i64 [U+1], items i32 [N], queries i32 [N], times i64 [N] (us since 1970),
+//                           user_id_start i64 [U+1], user_ids u8 (ids in the source, as text)
 //   items.safetensors       word_start i64 [I+2], words i32, attribute_start i64 [I+2], attributes i32,
 //                           title_start i64 [I+2], titles u8, id_start i64 [I+2], ids u8
 //   queries.safetensors     word_start i64 [Q+1], words i32, text_start i64 [Q+1], texts u8
@@ -29,13 +28,11 @@
 #include <utility>
 #include <vector>
 
+#include "seminar/data/text.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/real.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
-
-/// The words of a text: runs of ASCII letters, digits and bytes from 0x80, ASCII letters in lower case.
-std::vector<std::string> split_words(std::string_view text);
 
 /// 64-bit FNV-1a as 16 hex digits. It finds damage; it does not protect against forgery.
 std::string checksum(std::span<const std::byte> bytes);
@@ -47,6 +44,7 @@ struct DatasetInfo {
   std::string kind;                            ///< importer, like "movielens"
   std::map<std::string, std::string> sources;  ///< checksum of each input file, by its name without folder
   uint64_t seed = 0;
+  bool has_times = true;                         ///< false: actions are only in order, their times are places in it
   std::map<std::string, double> options;         ///< the importer's options and filters
   std::map<std::string, int64_t> import_counts;  ///< what the importer made, left out and so on
 };
@@ -65,7 +63,7 @@ class Dataset {
   void verify() const;
 
   const DatasetInfo& info() const { return info_; }
-  /// Checksum of the manifest and so of all files: identifies the data in model files.
+  /// Checksum of what the files hold, whatever they were imported from: identifies the data in model files.
   const std::string& fingerprint() const { return fingerprint_; }
 
   int64_t users() const { return histories_.rows(); }
@@ -77,7 +75,7 @@ class Dataset {
   /// Share of the interactions that have a query, in [0, 1], as the manifest counts them.
   double query_share() const;
 
-  /// A user's (0..users()-1) history in time order: items, queries (0 for none) and Unix times in s.
+  /// A user's (0..users()-1) history in time order: items, queries (0 for none) and Unix times in µs.
   std::span<const int32_t> user_items(int64_t user) const { return histories_.row(user); }
   std::span<const int32_t> user_queries(int64_t user) const { return history_queries_.row(user); }
   std::span<const int64_t> user_times(int64_t user) const { return times_.row(user); }

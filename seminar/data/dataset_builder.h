@@ -2,8 +2,10 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "seminar/data/dataset.h"
+#include "seminar/data/time.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -46,7 +48,7 @@ struct Filter {
 class DatasetBuilder {
  public:
   struct Event {
-    uint32_t time;              ///< Unix time, s
+    int64_t time;               ///< Unix time, µs
     int32_t user, item, query;  /// numbers given by user() and item(), id given by queries; 0 for no query
     uint32_t order;             ///< as add_event was told
   };
@@ -60,6 +62,8 @@ class DatasetBuilder {
   /// The same, or -1 if it is not there.
   int32_t find_user(std::string_view original_id) const;
   int32_t find_item(std::string_view original_id) const;
+  const TextTable& user_ids() const { return users_; }
+  const TextTable& item_ids() const { return items_; }
   int64_t users() const { return users_.size(); }
   int64_t items() const { return items_.size(); }
 
@@ -74,10 +78,14 @@ class DatasetBuilder {
   /// A vector of an item for a channel ("text", "image"), of the same width for all items of the channel.
   void add_features(const std::string& channel, int32_t item, std::span<const float> values);
 
-  /// Times are whole seconds from 0 to this (the year 2106).
-  static constexpr int64_t last_time = UINT32_MAX;
-  /// A behaviour. `order` puts behaviours of one second in order and is for messages: the line it stands on.
+  /// A behaviour at a Unix time in µs, from 0 to last_time_us. `order` is its number or the line it stands on: it puts
+  /// behaviours of one time in order, unless shuffle_ties() asks for another, and is for messages.
   void add_event(int32_t user, int32_t item, int32_t query, int64_t time, int64_t order);
+  /// Behaviours of one user at the same time are put in a random order, drawn by `seed`, rather than in that of
+  /// arrival: a file that is sorted by item would tell which comes next.
+  void shuffle_ties(uint64_t seed) { tie_seed_ = seed; }
+  /// What is added from here on, with an `order` of at least this, comes behind what was added before at the same time.
+  void next_source(int64_t order) { sources_.push_back(order); }
   /// Something shown, clicked or not.
   void add_exposure(int32_t user, int32_t item, int32_t query, int64_t time, bool clicked);
   /// The negatives a data set brings for a user's test target.
@@ -135,6 +143,7 @@ class DatasetBuilder {
   };
   struct Layout;  // who and what is written, and where
   void sort();
+  int64_t count_ties() const;
   void write_sequences(const Layout& layout, const std::string& folder);
   void write_items(const Layout& layout, const std::string& folder);
   void write_extras(const Layout& layout, const std::string& folder);
@@ -151,6 +160,8 @@ class DatasetBuilder {
   std::vector<int32_t> picture_;  // by item, -1 for none
   int64_t picture_height_ = 0, picture_width_ = 0;
   int64_t dropped_users_ = 0, dropped_items_ = 0;
+  std::optional<uint64_t> tie_seed_;
+  std::vector<int64_t> sources_;  // orders that sources begin with, ascending
   bool sorted_ = true;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -72,14 +74,13 @@ NpyHeader npy_header(const std::string& path, std::span<const std::byte> file) {
   return header;
 }
 
-NamedVectors read_npy(const std::string& path) {
-  const MappedFile file(path);
-  const NpyHeader header = npy_header(path, file.bytes());
+NamedVectors read_npy(const std::string& path, std::span<const std::byte> file) {
+  const NpyHeader header = npy_header(path, file);
   check(header.descr == "<f4" || header.descr == "<f8", "{}: must hold '<f4' or '<f8', not {}", path,
         shown(header.descr));
   check(!header.fortran, "{}: stands in Fortran order; save it with numpy.ascontiguousarray", path);
   check_shape(path, header.shape);
-  const std::size_t width = header.descr == "<f4" ? 4 : 8, left = file.bytes().size() - header.data,
+  const std::size_t width = header.descr == "<f4" ? 4 : 8, left = file.size() - header.data,
                     count = static_cast<std::size_t>(header.shape[0]) * static_cast<std::size_t>(header.shape[1]);
   check(count <= left / width && count * width == left, "{}: shape [{}] needs {} bytes, the file holds {}", path,
         fmt::join(header.shape, ", "), count * width, left);
@@ -87,15 +88,26 @@ NamedVectors read_npy(const std::string& path) {
   v.width = header.shape[1];
   v.values.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::byte* at = file.bytes().data() + header.data + i * width;
+    const std::byte* at = file.data() + header.data + i * width;
     double d = 0;
     if (width == 8)
       std::memcpy(&d, at, 8);
     else
       std::memcpy(&v.values[i], at, 4);
     if (width == 8) v.values[i] = static_cast<float>(d);
+    check(width == 4 || !std::isfinite(d) || std::isfinite(v.values[i]),
+          "{}: number {}: too large for single precision: {}", path, i, d);
   }
   return v;
+}
+
+NamedVectors read_npy(const std::string& path) {
+  if (UnpackedFile(path).packed()) {
+    const std::string file = read_unpacked(path);
+    return read_npy(path, std::as_bytes(std::span(file)));
+  }
+  const MappedFile file(path);
+  return read_npy(path, file.bytes());
 }
 
 NamedVectors read_safetensors(const std::string& path) {
@@ -115,6 +127,12 @@ NamedVectors read_safetensors(const std::string& path) {
             "{}: 'names_start': {} to {} of {}", path, start[i], start[i + 1], names.size());
       v.names.emplace_back(names.begin() + start[i], names.begin() + start[i + 1]);
     }
+    // Earlier versions named the vectors of texts by their lines.
+    const auto source = file.metadata().find("source");
+    bool numbers = source != file.metadata().end() && source->second == "texts";
+    for (std::size_t i = 0; i < v.names.size(); ++i) numbers = numbers && v.names[i] == std::to_string(i + 1);
+    check(!numbers, "{}: its vectors are named by line numbers, not by items: encode the texts again with --ids FILE",
+          path);
   }
   return v;
 }
@@ -122,9 +140,10 @@ NamedVectors read_safetensors(const std::string& path) {
 NamedVectors read_csv(const std::string& path) {
   ReadPolicy policy;
   CsvReader csv(path, {}, policy);
+  csv.check_named();
   const auto& names = csv.names();
-  const std::size_t item = static_cast<std::size_t>(std::find(names.begin(), names.end(), "item") - names.begin());
-  check(item < names.size() && names.size() >= 2, "{}:1: needs a column 'item' and columns of numbers", path);
+  const std::size_t item = csv.column("item");
+  check(names.size() >= 2, "{}:1: needs a column 'item' and columns of numbers", path);
   NamedVectors v;
   v.width = std::ssize(names) - 1;
   std::vector<double> total(names.size());
@@ -134,10 +153,10 @@ NamedVectors read_csv(const std::string& path) {
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (i == item) continue;
       const bool empty = csv.field(i).empty();
-      const double x = empty ? 0 : csv.number(i);
+      const float x = empty ? 0 : csv.single(i);
       total[i] += x;
       count[i] += empty ? 0 : 1;
-      v.values.push_back(empty ? NAN : static_cast<float>(x));
+      v.values.push_back(empty ? NAN : x);
     }
   }
   std::size_t at = 0;
@@ -152,18 +171,45 @@ NamedVectors read_csv(const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> read_lines(const std::string& path) {
+  std::vector<std::string> all;
+  ReadPolicy policy;
+  LineReader lines(path, policy);
+  while (lines.next()) {
+    all.emplace_back(lines.line());
+    if (all.back().find_first_not_of(' ') == std::string::npos) all.back().clear();
+  }
+  while (!all.empty() && all.back().empty()) all.pop_back();
+  return all;
+}
+
+std::vector<std::string> read_names(const std::string& path) {
+  std::vector<std::string> names = read_lines(path);
+  const auto blank = std::find(names.begin(), names.end(), "");
+  check(blank == names.end(), "{}:{}: blank line among the names", path, blank - names.begin() + 1);
+  return names;
+}
+
+std::string_view without_picture_ending(std::string_view file) {
+  for (const std::string_view ending : {".png", ".jpg", ".jpeg"}) {
+    if (file.size() <= ending.size()) continue;
+    const std::string_view own = file.substr(file.size() - ending.size());
+    if (std::equal(own.begin(), own.end(), ending.begin(),
+                   [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }))
+      return file.substr(0, file.size() - ending.size());
+  }
+  return file;
+}
+
 NamedVectors read_vectors(const std::string& path, const std::string& ids) {
-  NamedVectors v = path.ends_with(".npy")   ? read_npy(path)
-                   : path.ends_with(".csv") ? read_csv(path)
+  const std::string_view plain = without_packed_ending(path);
+  NamedVectors v = plain.ends_with(".npy")   ? read_npy(path)
+                   : plain.ends_with(".csv") ? read_csv(path)
                    : path.ends_with(".safetensors")
                        ? read_safetensors(path)
                        : (fail("{}: must end in .safetensors, .npy or .csv", path), NamedVectors());
   check(ids.empty() || v.names.empty(), "{}: brings its own names; leave --ids out", path);
-  if (!ids.empty()) {
-    ReadPolicy policy;
-    LineReader lines(ids, policy);
-    while (lines.next()) v.names.emplace_back(lines.line());
-  }
+  if (!ids.empty()) v.names = read_names(ids);
   const int64_t rows = std::ssize(v.values) / v.width;
   check(!v.names.empty(), "{}: has no names; give --ids FILE with one item id a line", path);
   check(std::ssize(v.names) == rows, "{}: {} names for the {} vectors of {}", ids.empty() ? path : ids, v.names.size(),
@@ -181,9 +227,11 @@ void write_vectors(const NamedVectors& v, const std::map<std::string, std::strin
     names.insert(names.end(), name.begin(), name.end());
     start.push_back(std::ssize(names));
   }
-  file.add<float>("vectors", {std::ssize(v.names), v.width}, v.values);
-  file.add<int64_t>("names_start", {std::ssize(start)}, start);
-  file.add<uint8_t>("names", {std::ssize(names)}, names);
+  file.add<float>("vectors", {std::ssize(v.values) / v.width, v.width}, v.values);
+  if (!v.names.empty()) {
+    file.add<int64_t>("names_start", {std::ssize(start)}, start);
+    file.add<uint8_t>("names", {std::ssize(names)}, names);
+  }
   file.save(path);
 }
 
@@ -199,7 +247,7 @@ FeatureCounts add_feature_channel(const std::string& dir, const std::string& cha
   for (std::size_t i = 0; i < vectors.names.size(); ++i) {
     const std::string& name = vectors.names[i];
     auto it = items.find(name);
-    if (it == items.end()) it = items.find(std::string_view(name).substr(0, name.rfind('.')));
+    if (it == items.end()) it = items.find(without_picture_ending(name));
     if (it == items.end()) {
       ++counts.unknown;
       continue;

@@ -86,13 +86,17 @@ struct JpegErrors {
   char message[JMSG_LENGTH_MAX] = {};
 };
 
-// CMYK and YCCK are only found in print; Adobe's files hold them inverted.
-void cmyk_to_rgb(const uint8_t* in, int64_t pixels, bool inverted, uint8_t* out) {
+// CMYK is only found in print. Adobe's files hold it inverted, and Pillow takes all to do so, with or without Adobe's
+// mark. With inverted inks c and k: k - (255 - c) k / 255, the quotient rounded.
+void cmyk_to_rgb(const uint8_t* in, int64_t pixels, uint8_t* out) {
+  const auto scaled = [](uint32_t a, uint32_t b) {
+    const uint32_t product = a * b + 128;
+    return (product + (product >> 8)) >> 8;
+  };
   for (int64_t i = 0; i < pixels; ++i)
     for (int64_t c = 0; c < 3; ++c) {
-      const int ink = inverted ? in[4 * i + c] : 255 - in[4 * i + c],
-                black = inverted ? in[4 * i + 3] : 255 - in[4 * i + 3];
-      out[3 * i + c] = static_cast<uint8_t>(ink * black / 255);
+      const uint32_t ink = in[4 * i + c], black = in[4 * i + 3];
+      out[3 * i + c] = static_cast<uint8_t>(black - scaled(255 - ink, black));
     }
 }
 
@@ -135,7 +139,7 @@ Image decode_jpeg(std::span<const std::byte> file, const std::string& name) {
     uint8_t* row = image.rgb.data() + int64_t{jpeg.output_scanline} * image.width * 3;
     JSAMPROW target = cmyk ? line.data() : row;
     jpeg_read_scanlines(&jpeg, &target, 1);
-    if (cmyk) cmyk_to_rgb(line.data(), image.width, jpeg.saw_Adobe_marker != 0, row);
+    if (cmyk) cmyk_to_rgb(line.data(), image.width, row);
   }
   jpeg_finish_decompress(&jpeg);
   jpeg_destroy_decompress(&jpeg);
@@ -252,12 +256,11 @@ Image resize_box(const Image& image, double top, double left, double height, dou
 
 inline namespace SEMINAR_PRECISION {
 
-void normalise_image(const Image& image, real* out) {
-  constexpr double mean[] = {0.48145466, 0.4578275, 0.40821073}, std[] = {0.26862954, 0.26130258, 0.27577711};
+void normalise_image(const Image& image, const ChannelScale& scale, real* out) {
   const int64_t pixels = image.height * image.width;
   for (int64_t c = 0; c < 3; ++c)
     for (int64_t i = 0; i < pixels; ++i)
-      out[c * pixels + i] = static_cast<real>((image.rgb[3 * i + c] / 255.0 - mean[c]) / std[c]);
+      out[c * pixels + i] = static_cast<real>((image.rgb[3 * i + c] / 255.0 - scale.mean[c]) / scale.std[c]);
 }
 
 }  // namespace SEMINAR_PRECISION

@@ -2,6 +2,7 @@
 // bit for bit), as input of a vision Transformer.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -21,7 +22,7 @@ struct Image {
 constexpr int64_t max_image_pixels = 64'000'000;
 
 /// Decodes a PNG or JPEG file held in memory: grey, palette, alpha (dropped, as CLIP does), 16 bits and CMYK become
-/// RGB. Throws Error `name: what is wrong` for broken, truncated and too large pictures.
+/// RGB as in Pillow. Throws Error `name: what is wrong` for broken, truncated and too large pictures.
 Image decode_image(std::span<const std::byte> file, const std::string& name);
 /// The same from a file.
 Image load_image(const std::string& path);
@@ -31,9 +32,14 @@ Image resize_and_crop(const Image& image, int64_t size);
 /// The part of the picture at (top, left) of the given height and width, as size x size; all of it by default.
 Image resize_box(const Image& image, double top, double left, double height, double width, int64_t size);
 
+/// What is taken off and divided by in each channel, of colours in [0, 1]: CLIP's, unless a model says otherwise.
+struct ChannelScale {
+  std::array<double, 3> mean{0.48145466, 0.4578275, 0.40821073}, std{0.26862954, 0.26130258, 0.27577711};
+};
+
 inline namespace SEMINAR_PRECISION {
-/// Writes (x / 255 - mean) / std by channel, with CLIP's means, to out [3, height, width].
-void normalise_image(const Image& image, real* out);
+/// Writes (x / 255 - mean) / std by channel to out [3, height, width].
+void normalise_image(const Image& image, const ChannelScale& scale, real* out);
 }  // namespace SEMINAR_PRECISION
 
 }  // namespace seminar

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <filesystem>
 
+#include "seminar/data/features.h"
 #include "seminar/data/new_folder.h"
 
 namespace fs = std::filesystem;
@@ -16,11 +19,9 @@ struct Kind {
   const char* name;
   void (*import)(Import&);
 };
-constexpr Kind kinds[] = {{"amazon", import_amazon},
-                          {"kuaisar", import_kuaisar},
-                          {"movielens", import_movielens},
-                          {"recbole", import_recbole},
-                          {"s3rec", import_s3rec}};
+constexpr Kind kinds[] = {
+    {"amazon", import_amazon},   {"csv", import_csv},     {"kuaisar", import_kuaisar}, {"movielens", import_movielens},
+    {"recbole", import_recbole}, {"s3rec", import_s3rec}, {"csv", import_csv}};
 
 // One or two of the phrases in their order, so that equal choices are one query, and the fixed one.
 std::string made_query(const QueryPhrases& phrases, Rng& rng) {
@@ -39,16 +40,49 @@ std::string made_query(const QueryPhrases& phrases, Rng& rng) {
 
 }  // namespace
 
-std::string Import::optional_file(const std::string& name) {
-  for (const char* ending : {"", ".gz"})
-    if (fs::is_regular_file(source + "/" + name + ending)) return note(source + "/" + name + ending);
-  return "";
+std::string Import::optional_path(const std::string& path) {
+  std::vector<std::string> found;
+  for (const char* ending : packed_endings)
+    if (fs::exists(path + ending) && !fs::is_directory(path + ending)) found.push_back(path + ending);
+  check(found.size() <= 1, "{}: two files where one is meant: leave one", fmt::join(found, " and "));
+  return found.empty() ? "" : note(found[0]);
 }
+
+std::string Import::optional_file(const std::string& name) { return optional_path(source + "/" + name); }
 
 std::string Import::file(const std::string& name) {
   std::string path = optional_file(name);
-  check(!path.empty(), "{}/{}: cannot be opened: No such file or directory (nor {}.gz)", source, name, name);
+  check(!path.empty(), "{}/{}: cannot be opened: No such file or directory (nor {}.gz or .zst)", source, name, name);
   return path;
+}
+
+std::string Import::only_file(const char* kind, const char* pattern, const char* advice,
+                              const std::function<bool(std::string_view)>& wanted) const {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(source))
+    if (!entry.is_directory() && wanted(without_packed_ending(entry.path().filename().string())))
+      found.push_back(entry.path().string());
+  std::sort(found.begin(), found.end());
+  check(!found.empty(), "{}: has no {} file: none is called {}, plain or .gz or .zst", source, kind, pattern);
+  check(found.size() == 1, "{}: {} {} files, one is read: {} one of them: {}", source, found.size(), kind, advice,
+        fmt::join(found, ", "));
+  return found[0];
+}
+
+std::vector<std::string> Import::unread() const {
+  if (!fs::exists(source)) return {};  // standard input
+  const bool whole = fs::is_directory(source);
+  const fs::path folder = whole ? fs::path(source) : fs::absolute(source).parent_path();
+  const std::string name = fs::path(std::string(without_packed_ending(source))).stem().string();
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string other = entry.path().filename().string();
+    const bool related = other.starts_with(name + ".") || other.starts_with(name + "_");
+    if (entry.is_regular_file() && (whole || related) && other[0] != '.' && builder.info.sources.count(other) == 0)
+      names.push_back(other);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::string Import::note(const std::string& path) {
@@ -71,16 +105,41 @@ void import_dataset(const std::string& kind, const std::string& source, const st
   const auto found = std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& k) { return kind == k.name; });
   check(found != std::end(kinds), "import: unknown layout '{}': must be one of {}", kind,
         fmt::join(import_kinds(), ", "));
-  check(fs::exists(source), "{}: cannot be opened: No such file or directory", source);
-  check_new_folder(dir);
+  for (const std::string& file : options.table.more_files)
+    check(kind == "csv", "import: {} reads one folder or file, not {} as well", kind, file);
+  check(fs::exists(source) || (kind == "csv" && source == "-"), "{}: cannot be opened: No such file or directory",
+        source);
+  if (!options.table.dry_run) check_new_folder(dir);
   Import in(source, options);
   in.builder.info.kind = kind;
   in.builder.info.seed = options.seed;
+  in.builder.shuffle_ties(options.seed);
   in.builder.info.options = {{"min_length", static_cast<double>(options.filter.min_length)},
                              {"k_core", static_cast<double>(options.filter.k_core)}};
   found->import(in);
   if (options.skip_bad > 0) in.count("bad_rows_skipped", in.policy.skipped());
-  in.builder.write(dir);
+  if (const auto unread = in.unread(); !unread.empty()) in.tell("not read: {}", fmt::join(unread, ", "));
+  if (!options.table.dry_run) in.builder.write(dir);
+}
+
+void NumericAttributes::add(int32_t item, std::vector<float> values) {
+  total_.resize(values.size());
+  count_.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isnan(values[i])) {
+      total_[i] += values[i];
+      ++count_[i];
+    }
+  if (!values.empty()) rows_.emplace_back(item, std::move(values));
+}
+
+void NumericAttributes::give_to(DatasetBuilder& builder) {
+  for (auto& [item, values] : rows_) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (std::isnan(values[i]))
+        values[i] = count_[i] > 0 ? static_cast<float>(total_[i] / static_cast<double>(count_[i])) : 0;
+    builder.add_features(numeric_channel, item, values);
+  }
 }
 
 std::string query_phrase(std::string_view phrase, std::string_view title) {
@@ -115,10 +174,29 @@ void make_queries(Import& in, double share, const std::function<const QueryPhras
   });
 }
 
-int64_t checked_time(double seconds, const CsvReader& csv, std::size_t column) {
-  if (seconds < 0) csv.reject("time is negative", csv.field(column));
-  if (seconds > static_cast<double>(DatasetBuilder::last_time)) csv.reject("time is after 2106", csv.field(column));
-  return static_cast<int64_t>(seconds);
+int64_t checked_time(std::string_view text, TimeUnit unit, const std::string& name, const LineReader& lines,
+                     int64_t line) {
+  const auto time = parse_time(text, unit);
+  const auto number = parse_decimal(text);
+  if (!time && !number) lines.reject(line, fmt::format("{} is not a time in {}", name, name_of(unit)), text);
+  if (number ? number->negative && number->digits != 0 : *time < 0) lines.reject(line, "time is negative", text);
+  if (!time || *time > last_time_us) lines.reject(line, "time is after 2106", text);
+  return *time;
+}
+
+int64_t checked_time(const CsvReader& csv, std::size_t column, TimeUnit unit) {
+  return checked_time(csv.field(column), unit, csv.names()[column], csv.lines(), csv.line());
+}
+
+bool names_time(std::string_view column) {
+  std::string name;
+  for (const char c : column)
+    if (c != '_' && c != '-' && c != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  constexpr std::string_view names[] = {"timestamp",      "time",       "ts",          "date",      "datetime",
+                                        "unixtime",       "timems",     "timestampms", "eventtime", "createdat",
+                                        "unixreviewtime", "timestamps", "reviewtime",  "clicktime", "visittime",
+                                        "eventtimestamp"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -19,26 +19,17 @@ constexpr double default_query_share = 0.26;
 constexpr std::size_t max_line = std::size_t{16} << 20;
 constexpr int description_words = 5;
 
-// The one file of `folder` with this kind of name.
-std::string only_file(const std::string& folder, bool metadata) {
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_regular_file() && (name.ends_with(".json") || name.ends_with(".json.gz")) &&
-        name.starts_with("meta_") == metadata)
-      found.push_back(entry.path().string());
-  }
-  std::sort(found.begin(), found.end());
-  check(found.size() == 1, "{}: needs one {} file ({}.json or .json.gz), found {}: {}", folder,
-        metadata ? "metadata" : "review", metadata ? "meta_NAME" : "NAME", found.size(), fmt::join(found, ", "));
-  return found[0];
+// The review or the metadata file of the folder.
+std::string only_file(Import& in, bool metadata) {
+  return in.note(in.only_file(
+      metadata ? "metadata" : "review", metadata ? "meta_NAME.json" : "NAME.json", "leave",
+      [&](std::string_view name) { return name.ends_with(".json") && name.starts_with("meta_") == metadata; }));
 }
 
 // Calls row(json, lines) for every line that is a JSON object; others go to the policy.
 template <class Row>
 void each_object(Import& in, const std::string& path, const Row& row) {
   each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
-    if (lines.line().empty()) return;
     const nlohmann::json object = nlohmann::json::parse(lines.line(), nullptr, false);
     if (!object.is_object()) lines.reject(lines.number(), "not a JSON object", lines.line());
     row(object, lines);
@@ -52,21 +43,6 @@ const std::string& text_member(const nlohmann::json& object, const char* name, c
   return it->template get_ref<const std::string&>();
 }
 
-// A text with markup and runs of white space taken out.
-std::string plain(std::string_view text) {
-  std::string out;
-  bool tag = false;
-  for (const char c : text) {
-    if (c == '<') tag = true;
-    const bool space = tag || static_cast<unsigned char>(c) <= ' ';
-    if (!space) out += c;
-    if (space && !out.empty() && out.back() != ' ') out += ' ';
-    if (c == '>') tag = false;
-  }
-  while (out.ends_with(' ')) out.pop_back();
-  return out;
-}
-
 // A text or a list of texts as a list.
 std::vector<std::string> texts(const nlohmann::json& object, const char* name) {
   std::vector<std::string> all;
@@ -74,7 +50,7 @@ std::vector<std::string> texts(const nlohmann::json& object, const char* name) {
   if (it == object.end()) return all;
   const auto add = [&](const nlohmann::json& value) {
     if (!value.is_string()) return;
-    std::string text = plain(value.template get_ref<const std::string&>());
+    std::string text = plain_text(value.template get_ref<const std::string&>());
     if (!text.empty()) all.push_back(std::move(text));
   };
   if (it->is_array())
@@ -100,18 +76,18 @@ std::string first_words(const std::string& text, int count) {
 void import_amazon(Import& in) {
   check(fs::is_directory(in.source), "{}: must be a folder with a review and a metadata file", in.source);
   DatasetBuilder& b = in.builder;
-  each_object(in, in.note(only_file(in.source, false)), [&](const nlohmann::json& review, const LineReader& lines) {
+  each_object(in, only_file(in, false), [&](const nlohmann::json& review, const LineReader& lines) {
     const std::string &user = text_member(review, "reviewerID", lines), &item = text_member(review, "asin", lines);
     const auto time = review.find("unixReviewTime");
-    if (time == review.end() || !time->is_number_integer() || time->template get<int64_t>() < 0 ||
-        time->template get<int64_t>() > b.last_time)
+    if (time == review.end() || !time->is_number_integer() || *time < 0)
       lines.reject(lines.number(), "unixReviewTime is missing or not a time in s", lines.line());
-    b.add_event(b.user(user), b.item(item), 0, time->template get<int64_t>(), lines.number());
+    const int64_t us = checked_time(time->dump(), TimeUnit::seconds, "unixReviewTime", lines, lines.number());
+    b.add_event(b.user(user), b.item(item), 0, us, lines.number());
   });
   b.filter(in.options.filter);
   std::vector<QueryPhrases> phrases(static_cast<std::size_t>(b.items()));
   std::vector<std::string> descriptions(static_cast<std::size_t>(b.items()));
-  each_object(in, in.note(only_file(in.source, true)), [&](const nlohmann::json& meta, const LineReader& lines) {
+  each_object(in, only_file(in, true), [&](const nlohmann::json& meta, const LineReader& lines) {
     const int32_t item = b.find_item(text_member(meta, "asin", lines));
     if (item < 0) return in.count("metadata_without_review");
     if (b.described(item)) return in.count("repeated_metadata");

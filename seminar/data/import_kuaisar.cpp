@@ -25,8 +25,14 @@ std::string number_list(const CsvReader& csv, std::size_t column) {
 
 std::string id(const CsvReader& csv, std::size_t column) { return fmt::format("{}", csv.integer(column)); }
 
-int64_t milliseconds(const CsvReader& csv, std::size_t column) {
-  return checked_time(csv.number(column) / 1000, csv, column);
+// The number of milliseconds, unless its digits tell less than the text beside it (1.684742e+12 stands for 1,000 s);
+// the text is a Beijing time.
+int64_t finer_time(const CsvReader& csv, std::size_t number, std::size_t text) {
+  constexpr int64_t beijing_us = 8 * 3600 * us_per_second;
+  constexpr int exponent_of_second = 3;
+  const int64_t time = checked_time(csv, number, TimeUnit::milliseconds);
+  if (csv.field(text).empty() || parse_decimal(csv.field(number))->exponent <= exponent_of_second) return time;
+  return checked_time(csv, text, TimeUnit::date) - beijing_us;
 }
 
 bool flag(const CsvReader& csv, std::size_t column) {
@@ -38,12 +44,14 @@ bool flag(const CsvReader& csv, std::size_t column) {
 // Searches first: on ties they precede what was browsed. Items that are not videos have ids of their own kind.
 int64_t read_searches(Import& in) {
   DatasetBuilder& b = in.builder;
-  CsvReader csv(in.file("src_inter.csv"),
-                {"user_id", "search_session_timestamp", "keyword", "item_id", "click_cnt", "item_type?"}, in.policy);
+  CsvReader csv(
+      in.file("src_inter.csv"),
+      {"user_id", "search_session_timestamp", "keyword", "item_id", "click_cnt", "item_type?", "search_session_time?"},
+      in.policy);
   while (csv.next())
     in.policy.accept([&] {
       const std::string user = id(csv, 0), number = id(csv, 3);
-      const int64_t time = milliseconds(csv, 1), clicks = csv.integer(4);
+      const int64_t time = finer_time(csv, 1, 6), clicks = csv.integer(4);
       const std::string words = number_list(csv, 2);
       if (clicks < 0) csv.reject("click_cnt is negative", csv.field(4));
       if (clicks == 0 && !in.options.exposures) return;
@@ -59,11 +67,12 @@ int64_t read_searches(Import& in) {
 
 void read_browsing(Import& in, int64_t order) {
   DatasetBuilder& b = in.builder;
-  CsvReader csv(in.file("rec_inter.csv"), {"user_id", "item_id", "timestamp", "click"}, in.policy);
+  CsvReader csv(in.file("rec_inter.csv"), {"user_id", "item_id", "timestamp", "click", "time?"}, in.policy);
+  b.next_source(order);
   while (csv.next())
     in.policy.accept([&] {
       const std::string user = id(csv, 0), number = id(csv, 1);
-      const int64_t time = milliseconds(csv, 2);
+      const int64_t time = finer_time(csv, 2, 4);
       const bool clicked = flag(csv, 3);
       if (!clicked && !in.options.exposures) return;
       const int32_t u = b.user(user), item = b.item(number);

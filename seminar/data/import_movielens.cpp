@@ -93,7 +93,7 @@ void read_latest(Import& in, Movies& movies) {
       const int32_t item = builder.find_item(fmt::format("{}", ratings.integer(1)));
       if (item < 0) ratings.reject("movieId is not in movies.csv", ratings.field(1));
       if (!good_rating(ratings.number(2))) ratings.reject("rating is not in 0.5 to 5", ratings.field(2));
-      const int64_t time = checked_time(static_cast<double>(ratings.integer(3)), ratings, 3);
+      const int64_t time = checked_time(ratings, 3, TimeUnit::seconds);
       builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, ratings.line());
     });
 }
@@ -104,8 +104,7 @@ Tags read_tags(Import& in, const std::string& path) {
   CsvReader csv(path, {"userId", "movieId", "tag", "timestamp"}, in.policy);
   while (csv.next())
     in.policy.accept([&] {
-      const int64_t user_id = csv.integer(0), movie_id = csv.integer(1),
-                    time = checked_time(static_cast<double>(csv.integer(3)), csv, 3);
+      const int64_t user_id = csv.integer(0), movie_id = csv.integer(1), time = checked_time(csv, 3, TimeUnit::seconds);
       if (split_words(csv.field(2)).empty()) return;
       const int32_t user = in.builder.find_user(fmt::format("{}", user_id)),
                     item = in.builder.find_item(fmt::format("{}", movie_id));
@@ -119,7 +118,7 @@ Tags read_tags(Import& in, const std::string& path) {
 void read_1m(Import& in, Movies& movies) {
   DatasetBuilder& builder = in.builder;
   const auto each_row = [&](const std::string& path, std::size_t width, auto row) {
-    each_line(in, path, {.latin1 = true}, [&](const LineReader& lines) { row(lines, fields(lines, width)); });
+    each_line(in, path, {.maybe_latin1 = true}, [&](const LineReader& lines) { row(lines, fields(lines, width)); });
   };
   const auto integer = [](std::string_view text, const char* name, const LineReader& lines) {
     return parse_integer(text, name, lines, lines.number());
@@ -130,12 +129,11 @@ void read_1m(Import& in, Movies& movies) {
   });
   each_row(in.file("ratings.dat"), 4, [&](const LineReader& lines, const auto& f) {
     const int64_t user = integer(f[0], "UserID", lines), movie = integer(f[1], "MovieID", lines),
-                  time = integer(f[3], "Timestamp", lines);
+                  time = checked_time(f[3], TimeUnit::seconds, "Timestamp", lines, lines.number());
     const int32_t item = builder.find_item(fmt::format("{}", movie));
     if (item < 0) lines.reject(lines.number(), "MovieID is not in movies.dat", f[1]);
     if (!good_rating(parse_number(f[2], "Rating", lines, lines.number())))
       lines.reject(lines.number(), "rating is not in 0.5 to 5", f[2]);
-    if (time < 0 || time > builder.last_time) lines.reject(lines.number(), "time is not from 1970 to 2106", f[3]);
     builder.add_event(builder.user(fmt::format("{}", user)), item, 0, time, lines.number());
   });
   if (const std::string path = in.optional_file("users.dat"); !path.empty())
@@ -153,7 +151,11 @@ void read_1m(Import& in, Movies& movies) {
 void import_movielens(Import& in) {
   DatasetBuilder& builder = in.builder;
   Movies movies{builder, {}};
-  const bool latest = in.optional_file("ratings.dat").empty();
+  const std::string old = in.optional_file("ratings.dat");
+  const bool latest = old.empty();
+  if (!latest)
+    if (const std::string both = in.optional_file("ratings.csv"); !both.empty())
+      fail("{} and {}: two files where one is meant: leave one", old, both);
   latest ? read_latest(in, movies) : read_1m(in, movies);
   const char* ratings = latest ? "ratings.csv" : "ratings.dat";
   // A user rates a movie once.

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 
-#include "seminar/data/features.h"
 #include "seminar/data/import.h"
 #include "tensor/io/file.h"
 
@@ -19,26 +18,29 @@ namespace {
 
 constexpr const char* title_columns[] = {"title", "movie_title", "name", "item_name", "product_title"};
 
-std::string base_path(const std::string& source) {
-  if (!fs::is_directory(source)) {
-    check(source.ends_with(".inter"), "{}: must be a NAME.inter file or the folder of one", source);
-    return source.substr(0, source.size() - 6);
-  }
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(source))
-    for (const char* ending : {".inter", ".inter.gz"})
-      if (const std::string path = entry.path().string(); path.ends_with(ending))
-        found.push_back(path.substr(0, path.size() - std::char_traits<char>::length(ending)));
-  std::sort(found.begin(), found.end());
-  check(found.size() == 1, "{}: {} NAME.inter files: name one of them: {}", source, found.size(),
-        fmt::join(found, ", "));
-  return found[0];
+// The NAME.inter file that is given, or the only one of the folder that is given.
+std::string inter_file(const Import& in) {
+  const auto wanted = [](std::string_view name) { return name.ends_with(".inter"); };
+  if (fs::is_directory(in.source)) return in.only_file("NAME.inter", "NAME.inter", "name", wanted);
+  check(wanted(without_packed_ending(in.source)),
+        "{}: must be a NAME.inter file, plain or packed, or the folder of one", in.source);
+  return in.source;
 }
 
-std::string existing(Import& in, const std::string& path) {
-  for (const char* ending : {"", ".gz"})
-    if (fs::is_regular_file(path + ending)) return in.note(path + ending);
-  return "";
+// The column of times, called timestamp or as such columns are elsewhere. What stands for it is told.
+std::optional<std::size_t> time_column(const Import& in, const CsvReader& csv) {
+  if (const auto exact = csv.find("timestamp")) return exact;
+  std::vector<std::string> names;
+  for (const std::string& name : csv.names())
+    if (names_time(name)) names.push_back(name);
+  check(names.size() <= 1, "{}:1: column missing: 'timestamp'; several may be meant: {}: rename one", csv.path(),
+        fmt::join(names, ", "));
+  if (names.empty()) {
+    in.tell("no column timestamp: the order of the file is the order of each user's actions");
+    return {};
+  }
+  in.tell("no column timestamp: the column {} is taken for it", names[0]);
+  return csv.find(names[0]);
 }
 
 // Attributes of the current row: `column:value` of its tokens, without the given columns.
@@ -56,46 +58,20 @@ std::vector<std::string> row_attributes(const CsvReader& csv, std::initializer_l
   return attributes;
 }
 
-// Numbers of the items, collected row by row; what a row leaves out becomes the column's mean.
-class NumericAttributes {
- public:
-  explicit NumericAttributes(const CsvReader& csv) {
-    for (std::size_t i = 0; i < csv.names().size(); ++i)
-      if (csv.type(i) == "float") columns_.push_back(i);
-    total_.resize(columns_.size());
-    count_.resize(columns_.size());
-  }
-  void add(const CsvReader& csv, int32_t item) {
-    std::vector<float> values;
-    for (const std::size_t column : columns_)
-      values.push_back(csv.field(column).empty() ? NAN : static_cast<float>(csv.number(column)));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (!std::isnan(values[i])) {
-        total_[i] += values[i];
-        ++count_[i];
-      }
-    if (!values.empty()) rows_.emplace_back(item, std::move(values));
-  }
-  void give_to(DatasetBuilder& builder) {
-    for (auto& [item, values] : rows_) {
-      for (std::size_t i = 0; i < values.size(); ++i)
-        if (std::isnan(values[i]))
-          values[i] = count_[i] > 0 ? static_cast<float>(total_[i] / static_cast<double>(count_[i])) : 0;
-      builder.add_features(numeric_channel, item, values);
-    }
-  }
+// Numbers of the current row; NaN for an empty field.
+std::vector<float> row_numbers(const CsvReader& csv) {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < csv.names().size(); ++i)
+    if (csv.type(i) == "float") values.push_back(csv.field(i).empty() ? NAN : csv.single(i));
+  return values;
+}
 
- private:
-  std::vector<std::size_t> columns_;
-  std::vector<double> total_;
-  std::vector<int64_t> count_;
-  std::vector<std::pair<int32_t, std::vector<float>>> rows_;
-};
-
-std::size_t column(const CsvReader& csv, const std::string& path, const std::string& name) {
-  const auto it = std::find(csv.names().begin(), csv.names().end(), name);
-  check(it != csv.names().end(), "{}:1: column missing: '{}'", path, name);
-  return static_cast<std::size_t>(it - csv.names().begin());
+// A time in seconds, with as many digits as it needs.
+std::string seconds(int64_t us) {
+  std::string text = fmt::format("{}.{:06}", us / us_per_second, us % us_per_second);
+  text.resize(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
 }
 
 // On one line and in one column.
@@ -110,27 +86,36 @@ std::string cell(std::string_view text) {
 
 void import_recbole(Import& in) {
   DatasetBuilder& b = in.builder;
-  const std::string base = base_path(in.source);
-  const std::string inter = existing(in, base + ".inter");
-  check(!inter.empty(), "{}.inter: cannot be opened: No such file or directory", base);
+  const std::string inter = in.note(inter_file(in)), plain(without_packed_ending(inter)),
+                    base = plain.substr(0, plain.size() - std::string_view(".inter").size());
   {
-    CsvReader csv(inter, {"user_id", "item_id", "timestamp?", "query?"}, in.policy, '\t');
+    CsvReader csv(inter, {}, in.policy, '\t');
+    csv.check_named();
+    const std::size_t user = csv.column("user_id"), item = csv.column("item_id");
+    const auto time = time_column(in, csv), query = csv.find("query");
+    std::optional<TimeUnit> unit;  // the first time's
+    b.info.has_times = time.has_value();
     while (csv.next())
       in.policy.accept([&] {
-        if (csv.field(0).empty() || csv.field(1).empty()) csv.reject("user_id or item_id is empty", csv.field(0));
-        // Without times the order of the file is the order of behaviours.
-        const int64_t time = csv.has(2) ? checked_time(csv.number(2), csv, 2) : csv.line();
-        b.add_event(b.user(csv.field(0)), b.item(csv.field(1)), b.queries.id(csv.field(3)), time, csv.line());
+        if (csv.field(user).empty() || csv.field(item).empty())
+          csv.reject("user_id or item_id is empty", csv.field(user));
+        if (time && !unit) unit = time_unit(csv.field(*time));
+        if (time && !unit) csv.reject(csv.names()[*time] + " is neither a number nor a date", csv.field(*time));
+        const int64_t at = time ? checked_time(csv, *time, *unit) : csv.line();
+        b.add_event(b.user(csv.field(user)), b.item(csv.field(item)), query ? b.queries.id(csv.field(*query)) : 0, at,
+                    csv.line());
       });
+    if (unit && unit != TimeUnit::seconds) in.tell("times are {}", name_of(*unit));
   }
   b.filter(in.options.filter);
-  if (const std::string path = existing(in, base + ".item"); !path.empty()) {
+  if (const std::string path = in.optional_path(base + ".item"); !path.empty()) {
     CsvReader csv(path, {}, in.policy, '\t');
-    const std::size_t id = column(csv, path, "item_id");
+    csv.check_named();
+    const std::size_t id = csv.column("item_id");
     const auto named =
         std::find_first_of(csv.names().begin(), csv.names().end(), std::begin(title_columns), std::end(title_columns));
     const std::size_t title = static_cast<std::size_t>(named - csv.names().begin());
-    NumericAttributes numbers(csv);
+    NumericAttributes numbers;
     while (csv.next())
       in.policy.accept([&] {
         const int32_t item = b.find_item(csv.field(id));
@@ -138,13 +123,14 @@ void import_recbole(Import& in) {
         const std::string_view text = title < csv.names().size() ? csv.field(title) : "";
         if (!b.describe_item(item, text, text, row_attributes(csv, {id, title})))
           csv.reject("second row for an item_id", csv.field(id));
-        numbers.add(csv, item);
+        numbers.add(item, row_numbers(csv));
       });
     numbers.give_to(b);
   }
-  if (const std::string path = existing(in, base + ".user"); !path.empty()) {
+  if (const std::string path = in.optional_path(base + ".user"); !path.empty()) {
     CsvReader csv(path, {}, in.policy, '\t');
-    const std::size_t id = column(csv, path, "user_id");
+    csv.check_named();
+    const std::size_t id = csv.column("user_id");
     while (csv.next())
       in.policy.accept([&] {
         const int32_t user = b.find_user(csv.field(id));
@@ -168,13 +154,15 @@ void export_recbole(const Dataset& data, const std::string& dir, const std::stri
     file.write(buffer);
     file.commit();
   };
-  write("inter", "user_id:token\titem_id:token\ttimestamp:float\tquery:token_seq\n", data.users(),
-        [&](int64_t user, std::string& out) {
+  const bool times = data.info().has_times;
+  write("inter", fmt::format("user_id:token\titem_id:token\t{}query:token_seq\n", times ? "timestamp:float\t" : ""),
+        data.users(), [&](int64_t user, std::string& out) {
           const auto items = data.user_items(user), queries = data.user_queries(user);
-          const auto times = data.user_times(user);
+          const auto at = data.user_times(user);
           for (std::size_t i = 0; i < items.size(); ++i)
-            fmt::format_to(std::back_inserter(out), "{}\t{}\t{}\t{}\n", cell(data.original_user(user)),
-                           cell(data.original_item(items[i])), times[i], cell(data.query_text(queries[i])));
+            fmt::format_to(std::back_inserter(out), "{}\t{}\t{}{}\n", cell(data.original_user(user)),
+                           cell(data.original_item(items[i])), times ? seconds(at[i]) + "\t" : "",
+                           cell(data.query_text(queries[i])));
         });
   write("item", "item_id:token\ttitle:token_seq\tattributes:token_seq\n", data.items(),
         [&](int64_t i, std::string& out) {

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/import.h"
-#include "tensor/io/file.h"
 
 namespace fs = std::filesystem;
 
@@ -18,23 +17,18 @@ namespace {
 constexpr std::size_t max_line = std::size_t{16} << 20;
 
 // The given NAME.txt, or the only one in the given folder.
-std::string sequences_file(const std::string& source) {
-  if (!fs::is_directory(source)) return source;
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(source)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".txt") && !name.ends_with("_sample.txt")) found.push_back(entry.path().string());
-  }
-  std::sort(found.begin(), found.end());
-  check(found.size() == 1, "{}: {} NAME.txt files: name one of them: {}", source, found.size(), fmt::join(found, ", "));
-  return found[0];
+std::string sequences_file(const Import& in) {
+  const auto wanted = [](std::string_view name) { return name.ends_with(".txt") && !name.ends_with("_sample.txt"); };
+  if (fs::is_directory(in.source)) return in.only_file("NAME.txt", "NAME.txt", "name", wanted);
+  check(wanted(without_packed_ending(in.source)), "{}: must be a NAME.txt file, plain or packed, or the folder of one",
+        in.source);
+  return in.source;
 }
 
 // Calls row(user, items, lines) for "user item item ...".
 template <class Row>
 void each_user_line(Import& in, const std::string& path, const Row& row) {
   each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
-    if (lines.line().empty()) return;
     std::vector<std::string> ids;
     for (const std::string_view part : split(lines.line(), " "))
       if (!part.empty()) ids.push_back(fmt::format("{}", parse_integer(part, "id", lines, lines.number())));
@@ -47,8 +41,9 @@ void each_user_line(Import& in, const std::string& path, const Row& row) {
 
 void import_s3rec(Import& in) {
   DatasetBuilder& b = in.builder;
-  const std::string path = sequences_file(in.source),
-                    base = path.substr(0, path.size() - std::min<std::size_t>(4, path.size()));
+  const std::string path = sequences_file(in), plain(without_packed_ending(path)),
+                    base = plain.substr(0, plain.size() - std::string_view(".txt").size());
+  b.info.has_times = false;
   each_user_line(in, in.note(path),
                  [&](const std::string& user, std::span<const std::string> items, const LineReader& lines) {
                    if (b.find_user(user) >= 0) lines.reject(lines.number(), "second line of a user", user);
@@ -58,10 +53,10 @@ void import_s3rec(Import& in) {
                  });
   b.filter(in.options.filter);
 
-  const std::string attribute_path = base + "_item2attributes.json";
+  const std::string attribute_path = in.optional_path(base + "_item2attributes.json");
   std::vector<QueryPhrases> phrases(static_cast<std::size_t>(b.items()));
-  if (fs::exists(attribute_path)) {
-    const nlohmann::json all = nlohmann::json::parse(read_file(in.note(attribute_path)), nullptr, false);
+  if (!attribute_path.empty()) {
+    const nlohmann::json all = nlohmann::json::parse(read_unpacked(attribute_path), nullptr, false);
     check(all.is_object(), "{}: not a JSON object", attribute_path);
     for (const auto& [id, list] : all.items()) {
       check(list.is_array(), "{}: '{}': not a list", attribute_path, id);
@@ -81,8 +76,8 @@ void import_s3rec(Import& in) {
       b.describe_item(item, "item " + id, "", attributes);
     }
   }
-  if (const std::string negatives = base + "_sample.txt"; fs::exists(negatives))
-    each_user_line(in, in.note(negatives),
+  if (const std::string negatives = in.optional_path(base + "_sample.txt"); !negatives.empty())
+    each_user_line(in, negatives,
                    [&](const std::string& user, std::span<const std::string> items, const LineReader& lines) {
                      std::vector<int32_t> ids;
                      for (const std::string& item : items) {

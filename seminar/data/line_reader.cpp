@@ -1,109 +1,50 @@
 #include "seminar/data/line_reader.h"
 
-#include <zlib.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <new>
 
-#include "tensor/io/file.h"
+#include "seminar/data/text.h"
 
 namespace seminar {
 namespace {
 
 constexpr int64_t progress_every = 8192;  // lines
-constexpr unsigned char gzip_magic[] = {0x1f, 0x8b};
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
-std::string from_latin1(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const unsigned char u = static_cast<unsigned char>(c);
-    if (u < 0x80) {
-      out += c;
-    } else {
-      out += static_cast<char>(0xc0 | (u >> 6));
-      out += static_cast<char>(0x80 | (u & 0x3f));
-    }
-  }
-  return out;
+// By its mark, or by the zero byte of an ASCII character.
+bool is_utf16(std::string_view start) {
+  return start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff") ||
+         (start.size() >= 2 && (start[0] == '\0') != (start[1] == '\0'));
+}
+
+bool ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 }  // namespace
 
-// The file's text, unpacked if it is gzip.
-struct LineReader::Stream {
-  explicit Stream(const std::string& path) : file(path) {}
-  ~Stream() {
-    if (packed) inflateEnd(&zlib);
-  }
-  void refill();
-  const char* unpack();
-
-  FileReader file;
-  double done = 0;  // bytes of the file as it is on disk
-  bool packed = false, in_member = true;
-  z_stream zlib{};
-  std::array<std::byte, 1 << 16> input{};
-  std::size_t input_size = 0;
-  std::array<char, 1 << 16> text{};
-  const char *at = nullptr, *end = nullptr;
-};
-
-void LineReader::Stream::refill() {
-  input_size = file.read(input);
-  done += static_cast<double>(input_size);
-  zlib.next_in = reinterpret_cast<Bytef*>(input.data());
-  zlib.avail_in = static_cast<uInt>(input_size);
-}
-
-// Fills `text` from one gzip member after the other, nothing at the end; returns what is wrong with them, or null.
-// Whatever follows a member and is none is left out, as gzip does.
-const char* LineReader::Stream::unpack() {
-  zlib.next_out = reinterpret_cast<Bytef*>(text.data());
-  zlib.avail_out = static_cast<uInt>(text.size());
-  while (zlib.avail_out == text.size()) {
-    if (zlib.avail_in == 0) refill();
-    if (!in_member) {
-      if (zlib.avail_in == 0 || *zlib.next_in != gzip_magic[0]) break;
-      inflateReset(&zlib);
-      in_member = true;
-    }
-    if (zlib.avail_in == 0) return "the gzip stream is cut short";
-    const int code = inflate(&zlib, Z_NO_FLUSH);
-    if (code != Z_OK && code != Z_STREAM_END) return zlib.msg ? zlib.msg : zError(code);
-    in_member = code == Z_OK;
-  }
-  at = text.data();
-  end = at + (text.size() - zlib.avail_out);
-  return nullptr;
-}
-
 LineReader::LineReader(const std::string& path, ReadPolicy& policy) : LineReader(path, policy, Options()) {}
 
 LineReader::LineReader(const std::string& path, ReadPolicy& policy, Options options)
-    : path_(path), policy_(policy), options_(options), stream_(std::make_unique<Stream>(path)) {
-  Stream& s = *stream_;
-  s.refill();
-  s.packed = s.input_size >= 2 && std::memcmp(s.input.data(), gzip_magic, 2) == 0;
-  if (s.packed && inflateInit2(&s.zlib, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
+    : path_(path),
+      policy_(policy),
+      options_(options),
+      file_(path),
+      encoding_(options.maybe_latin1 ? Encoding::unknown : Encoding::utf8) {
   check(fill(), "{}:1: empty file: 0 bytes", path);
-  if (std::string_view(s.at, s.end).starts_with("\xef\xbb\xbf")) s.at += 3;
+  check(!is_utf16(left_), "{}:1: is UTF-16 text: convert it first: iconv -f UTF-16 -t UTF-8 FILE > NEW", path);
+  if (!left_.starts_with(byte_order_mark)) return;
+  left_.remove_prefix(byte_order_mark.size());
+  encoding_ = Encoding::utf8;
 }
 
 LineReader::~LineReader() = default;
 
 bool LineReader::fill() {
-  Stream& s = *stream_;
-  if (s.packed) {
-    const char* problem = s.unpack();
-    check(!problem, "{}:{}: cannot be read: {}", path_, number_ + 1, problem ? problem : "");
-  } else {
-    if (s.at) s.refill();
-    s.at = reinterpret_cast<const char*>(s.input.data());
-    s.end = s.at + s.input_size;
-  }
-  return s.at != s.end;
+  const std::span<const char> bytes = file_.next(number_ + 1);
+  left_ = {bytes.data(), bytes.size()};
+  return !left_.empty();
 }
 
 bool LineReader::next() {
@@ -113,29 +54,40 @@ bool LineReader::next() {
     ++number_;
     return true;
   }
-  Stream& s = *stream_;
-  if (s.at == s.end && !fill()) return false;
+  if (left_.empty() && !fill()) return false;
   line_.clear();
   ++number_;
   bool too_long = false, ended = false;
   while (!ended) {
-    const char* newline = static_cast<const char*>(std::memchr(s.at, '\n', static_cast<std::size_t>(s.end - s.at)));
-    const char* stop = newline ? newline : s.end;
-    if (line_.size() + static_cast<std::size_t>(stop - s.at) > options_.max_line) too_long = true;
-    if (!too_long) line_.append(s.at, stop);
-    s.at = newline ? newline + 1 : stop;
-    ended = newline || !fill();
+    const std::size_t newline = left_.find('\n'), count = std::min(newline, left_.size());
+    if (line_.size() + count > options_.max_line) too_long = true;
+    if (!too_long) line_.append(left_.substr(0, count));
+    left_.remove_prefix(newline == left_.npos ? count : count + 1);
+    ended = newline != left_.npos || !fill();
   }
-  if (policy_.progress && number_ % progress_every == 0)
-    policy_.progress(path_, number_, std::min(1.0, s.done / std::max(1.0, static_cast<double>(s.file.size()))));
+  if (policy_.progress && number_ % progress_every == 0) policy_.progress(path_, number_, file_.share());
   if (too_long) reject(number_, fmt::format("line longer than {} MiB", options_.max_line >> 20), line_);
   if (line_.ends_with('\r')) line_.pop_back();
-  if (line_.find('\0') != std::string::npos) reject(number_, "NUL byte", line_);
-  if (options_.latin1)
-    line_ = from_latin1(line_);
-  else if (!valid_utf8(line_))
-    reject(number_, "not UTF-8", line_);
+  decode();
   return true;
+}
+
+bool LineReader::next_filled() {
+  while (next())
+    if (line_.find_first_not_of(' ') != line_.npos) return true;
+  return false;
+}
+
+void LineReader::decode() {
+  if (line_.find('\0') != std::string::npos) reject(number_, "NUL byte", line_);
+  if (encoding_ == Encoding::utf8) {
+    if (!valid_utf8(line_)) reject(number_, "not UTF-8", line_);
+  } else if (!ascii(line_)) {
+    const bool utf8 = valid_utf8(line_);
+    if (encoding_ == Encoding::latin1 && utf8) reject(number_, "UTF-8 in a file that is Latin-1 before", line_);
+    encoding_ = utf8 ? Encoding::utf8 : Encoding::latin1;
+    if (!utf8) line_ = from_windows_1252(line_);
+  }
 }
 
 void LineReader::put_back(std::deque<std::string> lines) {

@@ -243,7 +243,7 @@ void generate_dataset(const SyntheticSettings& settings, const std::string& dir,
         const int64_t about = user_rng.chance(s.query_truth) ? intent : user_rng.below(s.topics);
         query = builder.queries.id(words(about, 1 + static_cast<int>(user_rng.below(2)), 1, user_rng));
       }
-      builder.add_event(user, item, query, time, std::ssize(intents));
+      builder.add_event(user, item, query, time * us_per_second, std::ssize(intents));
       intents.push_back(static_cast<int32_t>(intent));
     }
     for (int64_t e = 0; e < s.exposures; ++e) {
@@ -252,7 +252,7 @@ void generate_dataset(const SyntheticSettings& settings, const std::string& dir,
       const bool evening = time % 86400 >= 18 * 3600;
       const double logit =
           (interests.holds(world.topic[item]) ? 1.5 : -1.5) + ((world.topic[item] % 2 == 1) == evening ? 0.5 : -0.5);
-      builder.add_exposure(user, item, 0, time, user_rng.chance(1 / (1 + std::exp(-logit))));
+      builder.add_exposure(user, item, 0, time * us_per_second, user_rng.chance(1 / (1 + std::exp(-logit))));
     }
     if (progress) progress(u + 1, s.users);
   }

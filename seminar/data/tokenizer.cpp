@@ -9,6 +9,7 @@
 #include <set>
 
 #include "seminar/data/line_reader.h"
+#include "seminar/data/text.h"
 #include "tensor/error.h"
 
 namespace seminar {
@@ -58,14 +59,6 @@ uint64_t pair_key(int32_t left, int32_t right) {
 
 enum class Class { space, letter, digit, other };
 
-// The code point at `at` and where the next one begins; a byte that is not UTF-8 is a code point of its own, -1.
-std::pair<int32_t, std::size_t> code_point(std::string_view text, std::size_t at) {
-  utf8proc_int32_t c = -1;
-  const auto length = utf8proc_iterate(reinterpret_cast<const uint8_t*>(text.data()) + at,
-                                       static_cast<utf8proc_ssize_t>(text.size() - at), &c);
-  return length > 0 ? std::pair{c, at + static_cast<std::size_t>(length)} : std::pair{-1, at + 1};
-}
-
 Class unicode_class(int32_t c) {
   if (c < 0) return Class::other;
   if ((c >= 9 && c <= 13) || (c >= 28 && c <= 31) || c == 0x85) return Class::space;
@@ -98,24 +91,14 @@ Class byte_class(char ch) {
 
 // NFC and lower case; bytes that are not UTF-8 stay. Python's special cases (final sigma, dotted I) are not repeated.
 std::string normalised(std::string_view text) {
-  std::string source(text);
-  uint8_t* composed = nullptr;
-  if (const auto length =
-          utf8proc_map(reinterpret_cast<const uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                       &composed, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-      length >= 0)
-    source.assign(reinterpret_cast<const char*>(composed), static_cast<std::size_t>(length));
-  std::free(composed);
+  const std::string source = composed(text);
   std::string out;
   for (std::size_t at = 0; at < source.size();) {
     const auto [c, next] = code_point(source, at);
-    if (c < 0) {
+    if (c < 0)
       out += source[at];
-    } else {
-      uint8_t utf8[4];
-      out.append(reinterpret_cast<const char*>(utf8),
-                 static_cast<std::size_t>(utf8proc_encode_char(utf8proc_tolower(c), utf8)));
-    }
+    else
+      append_code_point(out, utf8proc_tolower(c));
     at = next;
   }
   return out;

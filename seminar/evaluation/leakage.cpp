@@ -27,7 +27,7 @@ struct Facts {
       const auto items = data.user_items(user), queries = data.user_queries(user);
       const auto times = data.user_times(user);
       for (int64_t p = 0; p < std::ssize(items); ++p) {
-        has_times |= times[p] != p;
+        has_times |= data.info().has_times && times[p] != p;  // places are no times
         int32_t& item = item_of_query.at(static_cast<std::size_t>(queries[p]));
         item = item == 0 || item == items[p] ? items[p] : -1;
         if (p >= training_length(data, user)) continue;
@@ -64,6 +64,7 @@ SplitLeakage look_at(const Dataset& data, const Facts& facts, Split split) {
       found.query_known += only && facts.query_trained[q];
       found.query_in_title += words_in_title(data, query, item);
     }
+    if (!facts.has_times) continue;
     found.same_time += times[t.position] == times[t.position - 1];
     const auto& training = facts.training_times;
     const auto later = training.end() - std::upper_bound(training.begin(), training.end(), times[t.position]);

@@ -21,7 +21,7 @@ struct SplitLeakage {
 
 struct Leakage {
   SplitLeakage valid, test;
-  bool has_times = false;      ///< false: times are places in the history, so same_time and later mean nothing
+  bool has_times = false;      ///< false: times are places in the history; same_time and what is behind it stay 0
   int64_t negatives = 0;       ///< drawn a target; 0: all items compete, and the rest is 0
   int64_t users = 0;           ///< with a validation and a test target
   double shared = 0;           ///< share of the test negatives that are validation negatives too, mean over users
