@@ -8,6 +8,7 @@
 #include "seminar/clip/clip_training.h"
 #include "seminar/data/line_reader.h"
 #include "tensor/io/file.h"
+#include "tensor/io/safetensors.h"
 #include "tests/temporary_folder.h"
 
 using namespace seminar;

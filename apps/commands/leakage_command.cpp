@@ -61,6 +61,11 @@ void print(const Leakage& l) {
     print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
   else
     fmt::print("The data have no times, only the order of actions: what compares times is left out.\n");
+  if (const SplitLeakage& test = l.test; l.has_times && 2 * test.before_training > test.targets)
+    fmt::print(
+        "Leave-one-out trains on the future here: {} of the test targets are earlier than some training action. Its "
+        "figures compare models; they are no forecast.\n",
+        share(static_cast<double>(test.before_training) / static_cast<double>(test.targets)));
   if (l.negatives == 0) return;
   fmt::print(
       "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t max_record = std::size_t{1} << 20;
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
   const std::size_t first = std::min(text.find_first_not_of(' '), text.size());
   return text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
@@ -75,7 +75,7 @@ CsvReader::CsvReader(std::unique_ptr<LineReader> lines, std::vector<std::string>
   width_ = ends_.size();
   std::vector<std::string> types;
   for (std::size_t i = 0; i < width_; ++i) {
-    const std::string_view name = trimmed(raw_field(i)),
+    const std::string_view name = without_spaces(raw_field(i)),
                            plain = name.substr(0, format_.typed ? name.find(':') : name.npos);
     header_.emplace_back(plain);
     types.emplace_back(name.substr(std::min(name.size(), plain.size() + 1)));

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr const char* features_file = "features.safetensors";
+constexpr const char* vectors_file = "features.safetensors";
 constexpr std::size_t max_npy_header = 1 << 16;
 
 void check_finite(const std::string& path, const NamedVectors& v) {
@@ -262,11 +262,11 @@ FeatureCounts add_feature_channel(const std::string& dir, const std::string& cha
 
   NewFolder folder(out);
   for (const auto& entry : fs::directory_iterator(dir))
-    if (const std::string name = entry.path().filename(); name.ends_with(".safetensors") && name != features_file)
+    if (const std::string name = entry.path().filename(); name.ends_with(".safetensors") && name != vectors_file)
       copy_file(entry.path().string(), folder.temporary() + "/" + name);
   SafetensorsWriter writer;
-  if (fs::exists(fs::path(dir) / features_file)) {
-    const SafetensorsFile old((fs::path(dir) / features_file).string());
+  if (fs::exists(fs::path(dir) / vectors_file)) {
+    const SafetensorsFile old((fs::path(dir) / vectors_file).string());
     for (const std::string& name : data.feature_channels())
       if (name != channel) {
         const auto rows = old.view<int32_t>(name + "_row");
@@ -276,7 +276,7 @@ FeatureCounts add_feature_channel(const std::string& dir, const std::string& cha
   }
   writer.add<int32_t>(channel + "_row", {std::ssize(row)}, row);
   writer.add<float>(channel, {std::ssize(vectors.names), vectors.width}, vectors.values);
-  writer.save(folder.temporary() + "/" + features_file);
+  writer.save(folder.temporary() + "/" + vectors_file);
   DatasetInfo info = data.info();
   info.import_counts["vectors_" + channel] = counts.items;
   write_manifest(info, folder.temporary());

@@ -19,9 +19,8 @@ struct Kind {
   const char* name;
   void (*import)(Import&);
 };
-constexpr Kind kinds[] = {
-    {"amazon", import_amazon},   {"csv", import_csv},     {"kuaisar", import_kuaisar}, {"movielens", import_movielens},
-    {"recbole", import_recbole}, {"s3rec", import_s3rec}, {"csv", import_csv}};
+constexpr Kind kinds[] = {{"amazon", import_amazon},   {"kuaisar", import_kuaisar}, {"movielens", import_movielens},
+                          {"recbole", import_recbole}, {"s3rec", import_s3rec},     {"csv", import_csv}};
 
 // One or two of the phrases in their order, so that equal choices are one query, and the fixed one.
 std::string made_query(const QueryPhrases& phrases, Rng& rng) {

@@ -86,6 +86,8 @@ std::vector<std::string> import_kinds();
 void import_dataset(const std::string& kind, const std::string& source, const std::string& dir,
                     const ImportOptions& options);
 
+constexpr double default_query_share = 0.26;  ///< of made queries: KuaiSAR's share of search actions
+
 /// What a made query for an item may consist of: one or two of `choice`, and `fixed` if it is not empty.
 struct QueryPhrases {
   std::vector<std::string> choice;

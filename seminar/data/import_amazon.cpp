@@ -15,8 +15,7 @@ namespace fs = std::filesystem;
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr double default_query_share = 0.26;
-constexpr std::size_t max_line = std::size_t{16} << 20;
+constexpr std::size_t max_json_line = std::size_t{16} << 20;
 constexpr int description_words = 5;
 
 // The review or the metadata file of the folder.
@@ -29,7 +28,7 @@ std::string only_file(Import& in, bool metadata) {
 // Calls row(json, lines) for every line that is a JSON object; others go to the policy.
 template <class Row>
 void each_object(Import& in, const std::string& path, const Row& row) {
-  each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
+  each_line(in, path, {.max_line = max_json_line}, [&](const LineReader& lines) {
     const nlohmann::json object = nlohmann::json::parse(lines.line(), nullptr, false);
     if (!object.is_object()) lines.reject(lines.number(), "not a JSON object", lines.line());
     row(object, lines);

@@ -49,7 +49,7 @@ const std::vector<ColumnRole> item_roles = {
     {"picture", {"picture", "image", "picturepath", "imagepath", "bild"}}};
 const std::vector<ColumnRole> user_roles = {{"user", user_names, true}, {"categories", {}, false, true}};
 
-char separator_of(const std::string& name) {
+char separator_named(const std::string& name) {
   const std::pair<const char*, char> named[] = {{"", '\0'},   {"comma", ','}, {",", ','},    {"semicolon", ';'},
                                                 {";", ';'},   {"tab", '\t'},  {"\\t", '\t'}, {"\t", '\t'},
                                                 {"bar", '|'}, {"|", '|'}};
@@ -99,7 +99,7 @@ class Events {
 
   void read(const std::string& path) {
     const TableOptions& options = in_.options.table;
-    Table table(path, in_.policy, separator_of(options.separator));
+    Table table(path, in_.policy, separator_named(options.separator));
     const ColumnMap map(table, event_roles, options.columns, "--columns");
     std::vector<RowCondition> conditions;
     for (const std::string& where : options.where) conditions.emplace_back(table, where);
@@ -189,10 +189,10 @@ std::vector<std::string> attributes_of(const Table& table, const ColumnMap& map)
   return attributes;
 }
 
-void read_items(Import& in, const std::string& path) {
+void read_item_table(Import& in, const std::string& path) {
   const TableOptions& options = in.options.table;
   DatasetBuilder& b = in.builder;
-  Table table(path, in.policy, separator_of(options.separator));
+  Table table(path, in.policy, separator_named(options.separator));
   ColumnMap map(table, item_roles, options.item_columns, "--item-columns");
   if (options.item_columns.empty()) add_unnamed(table, map, true);
   tell_columns(in, table, map);
@@ -237,9 +237,9 @@ void read_items(Import& in, const std::string& path) {
   if (without > 0) in.tell("  {} of {} items have no row in {}", without, b.items(), table.path());
 }
 
-void read_users(Import& in, const std::string& path) {
+void read_user_table(Import& in, const std::string& path) {
   const TableOptions& options = in.options.table;
-  Table table(path, in.policy, separator_of(options.separator));
+  Table table(path, in.policy, separator_named(options.separator));
   ColumnMap map(table, user_roles, options.user_columns, "--user-columns");
   if (options.user_columns.empty()) add_unnamed(table, map, false);
   tell_columns(in, table, map);
@@ -291,8 +291,8 @@ void import_csv(Import& in) {
   const auto [users, items] = in.builder.filter(in.options.filter);
   in.tell("{} behaviours read, {} kept; {} users and {} items with too few are left out", read, in.builder.events(),
           users, items);
-  if (!options.items.empty()) read_items(in, in.note(options.items));
-  if (!options.users.empty()) read_users(in, in.note(options.users));
+  if (!options.items.empty()) read_item_table(in, in.note(options.items));
+  if (!options.users.empty()) read_user_table(in, in.note(options.users));
   for (const auto& [reason, count] : reasons) in.tell("{} rows left out: {}", count, reason);
   for (const char* name : {"rows_not_chosen", "rows_not_clicked"})
     if (const auto it = in.builder.info.import_counts.find(name); it != in.builder.info.import_counts.end())

@@ -9,8 +9,6 @@
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr double default_query_share = 0.26;  // KuaiSAR's share of search actions
-
 struct Tag {
   int64_t time;
   std::string text;

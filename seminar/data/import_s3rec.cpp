@@ -14,10 +14,10 @@ namespace fs = std::filesystem;
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
-constexpr std::size_t max_line = std::size_t{16} << 20;
+constexpr std::size_t max_user_line = std::size_t{16} << 20;
 
 // The given NAME.txt, or the only one in the given folder.
-std::string sequences_file(const Import& in) {
+std::string sequences_path(const Import& in) {
   const auto wanted = [](std::string_view name) { return name.ends_with(".txt") && !name.ends_with("_sample.txt"); };
   if (fs::is_directory(in.source)) return in.only_file("NAME.txt", "NAME.txt", "name", wanted);
   check(wanted(without_packed_ending(in.source)), "{}: must be a NAME.txt file, plain or packed, or the folder of one",
@@ -28,7 +28,7 @@ std::string sequences_file(const Import& in) {
 // Calls row(user, items, lines) for "user item item ...".
 template <class Row>
 void each_user_line(Import& in, const std::string& path, const Row& row) {
-  each_line(in, path, {.max_line = max_line}, [&](const LineReader& lines) {
+  each_line(in, path, {.max_line = max_user_line}, [&](const LineReader& lines) {
     std::vector<std::string> ids;
     for (const std::string_view part : split(lines.line(), " "))
       if (!part.empty()) ids.push_back(fmt::format("{}", parse_integer(part, "id", lines, lines.number())));
@@ -41,7 +41,7 @@ void each_user_line(Import& in, const std::string& path, const Row& row) {
 
 void import_s3rec(Import& in) {
   DatasetBuilder& b = in.builder;
-  const std::string path = sequences_file(in), plain(without_packed_ending(path)),
+  const std::string path = sequences_path(in), plain(without_packed_ending(path)),
                     base = plain.substr(0, plain.size() - std::string_view(".txt").size());
   b.info.has_times = false;
   each_user_line(in, in.note(path),

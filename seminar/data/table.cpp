@@ -14,7 +14,7 @@ namespace seminar {
 namespace {
 
 constexpr std::size_t looked_at = 1000;  // records
-constexpr std::size_t max_json_line = std::size_t{16} << 20;
+constexpr std::size_t max_table_line = std::size_t{16} << 20;
 constexpr const char* standard_input = "/dev/stdin";
 
 std::string_view trimmed(std::string_view text) {
@@ -71,7 +71,7 @@ std::string text_of(const json* value) {
 Table::Table(const std::string& path, ReadPolicy& policy, char separator)
     : path_(path == "-" ? "standard input" : path), policy_(policy), separator_(separator) {
   LineReader::Options options;
-  options.max_line = max_json_line;
+  options.max_line = max_table_line;
   options.maybe_latin1 = true;
   lines_ = std::make_unique<LineReader>(path == "-" ? standard_input : path, policy, options);
   check(lines_->next_filled(), "{}:1: no header", path_);

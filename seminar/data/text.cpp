@@ -160,7 +160,7 @@ constexpr std::string_view inline_elements[] = {
 
 bool holds_no_text(std::string_view element) { return element == "script" || element == "style"; }
 
-struct Tag {
+struct HtmlTag {
   std::string name;  // lower case; empty for comments and declarations
   bool closing = false;
   std::size_t size = 0;  // 0: not a tag
@@ -168,12 +168,12 @@ struct Tag {
 
 // The tag, comment or declaration at the start of `html`, by the states of the HTML standard's tokenizer. One that is
 // never closed reaches to the end.
-Tag tag_at(std::string_view html) {
+HtmlTag tag_at(std::string_view html) {
   const auto up_to = [&](std::string_view end, std::size_t from) {
     const std::size_t at = html.find(end, from);
     return at == html.npos ? html.size() : at + end.size();
   };
-  Tag tag;
+  HtmlTag tag;
   if (html.starts_with("<!--")) {
     tag.size = html.starts_with("<!-->") ? 5 : html.starts_with("<!--->") ? 6 : up_to("-->", 4);
     return tag;
@@ -286,7 +286,7 @@ std::string plain_text(std::string_view html) {
   std::string text;
   for (std::size_t at = 0; at < html.size();) {
     if (html[at] == '<')
-      if (const Tag tag = tag_at(html.substr(at)); tag.size > 0) {
+      if (const HtmlTag tag = tag_at(html.substr(at)); tag.size > 0) {
         at += tag.size;
         if (!tag.closing && holds_no_text(tag.name)) at = end_of_element(html, tag.name, at);
         const bool in_line =
