@@ -48,7 +48,7 @@ tests_of() {
     seminar/training/* | seminar/distributed/*) echo training_tests model_tests ;;
     seminar/studies/*) echo studies_tests ;;
     apps/serve/*) echo rank_tests serve_tests ;;
-    apps/pages/chart*) echo pages_tests ;;
+    apps/pages/chart* | apps/pages/report*) echo pages_tests ;;
     apps/*) echo cli_tests ;;
     *) return 1 ;;
   esac

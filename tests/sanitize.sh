@@ -7,9 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 compiler=(-DCMAKE_CXX_COMPILER=g++ -DSEMINAR_FUZZ=OFF)
-targets=(engine_tests pq_tests data_tests model_tests baselines_tests evaluation_tests studies_tests clip_tests retrieval_tests
-  training_tests cli_tests rank_tests serve_tests runtime_tests write_fixture replay_requests fault_tests kill replay thread_tests
-  tour_tests golden_f32)
+targets=(sanitized_tests write_fixture replay_requests kill replay golden_f32)
 left_out='_f64|^golden$|^add_an_op$|^documents_tests$|^results_tests$'
 if command -v clang++-14 >/dev/null && ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
   compiler=(-DCMAKE_CXX_COMPILER=clang++-14 -DSEMINAR_FUZZ=ON)
