@@ -77,8 +77,8 @@ namespace {
 // Head by head, position by position, by the definition.
 Tensor naive_self_attention(const Tensor& x, const Ids& offsets, int64_t heads, bool causal) {
   const int64_t d = x.size(1) / 3, width = d / heads;
-  return tabulate({x.size(0), d}, [&](int64_t at) {
-    const int64_t t = at / d, h = at % d / width;
+  return tabulate({x.size(0), d}, [&](int64_t index) {
+    const int64_t t = index / d, h = index % d / width;
     int64_t sequence = 0;
     while (offsets[sequence + 1] <= t) ++sequence;
     real total = 0, y = 0;
@@ -87,7 +87,7 @@ Tensor naive_self_attention(const Tensor& x, const Ids& offsets, int64_t heads, 
       for (int64_t i = h * width; i < (h + 1) * width; ++i) score += x.at({t, i}) * x.at({l, d + i});
       const real e = std::exp(score / std::sqrt(static_cast<real>(width)));
       total += e;
-      y += e * x.at({l, 2 * d + at % d});
+      y += e * x.at({l, 2 * d + index % d});
     }
     return y / total;
   });

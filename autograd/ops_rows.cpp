@@ -31,14 +31,14 @@ Tensor naive_softmax(const Tensor& x, const Tensor& mask) {
   const auto keep = [&](int64_t r, int64_t i) {
     return !mask.defined() || mask.data()[r / (rows / mask.shape().rows()) * n + i] != 0;
   };
-  return tabulate(x.shape(), [&](int64_t at) {
-    const int64_t r = at / n;
+  return tabulate(x.shape(), [&](int64_t index) {
+    const int64_t r = index / n;
     real top = -std::numeric_limits<real>::infinity(), total = 0;
     for (int64_t i = 0; i < n; ++i)
       if (keep(r, i)) top = std::max(top, x.data()[r * n + i]);
     for (int64_t i = 0; i < n; ++i)
       if (keep(r, i)) total += std::exp(x.data()[r * n + i] - top);
-    return keep(r, at % n) ? std::exp(x.data()[at] - top) / total : 0;
+    return keep(r, index % n) ? std::exp(x.data()[index] - top) / total : 0;
   });
 }
 #endif
@@ -157,35 +157,36 @@ Var layer_norm(const Var& input, const Var& weight, const Var& bias, real eps) {
           if (in.needs(1 + i)) in.add(1 + i, total.slice(1, i, i + 1).reshape({n}));
       });
 }
-OP_ROW(layer_norm,
-       {.samples =
-            [](Rng& rng) {
-              std::vector<OpSample> samples;
-              const auto apply = [](std::span<const Var> in) { return layer_norm(in[0], in[1], in[2]); };
-              const auto reference = [](std::span<const Tensor> in) {
-                const int64_t n = in[0].size(-1);
-                return tabulate(in[0].shape(), [&](int64_t at) {
-                  const real* x = in[0].data() + at / n * n;
-                  real mean = 0, var = 0;
-                  for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<real>(n);
-                  for (int64_t i = 0; i < n; ++i) var += (x[i] - mean) * (x[i] - mean) / static_cast<real>(n);
-                  return (x[at % n] - mean) / std::sqrt(var + real{1e-5}) * in[1].data()[at % n] + in[2].data()[at % n];
-                });
-              };
-              for (const auto& [shape, size] :
-                   {std::pair<Shape, double>{{4, 3, 10}, 1}, {{2, 19}, 80}, {{0, 3}, 1}, {{600, 2}, 1}}) {
-                const Shape width{shape[-1]};
-                samples.push_back(
-                    {{Tensor::normal(shape, rng, size), Tensor::normal(width, rng), Tensor::normal(width, rng)},
-                     apply,
-                     reference});
-              }
-              return samples;
-            },
-        .errors = {{[] {
-                      layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({4}), Tensor::zeros({3}));
-                    },
-                    "layer_norm: input [2, 3], weight [4], bias [3]"}}});
+OP_ROW(layer_norm, {.samples =
+                        [](Rng& rng) {
+                          std::vector<OpSample> samples;
+                          const auto apply = [](std::span<const Var> in) { return layer_norm(in[0], in[1], in[2]); };
+                          const auto reference = [](std::span<const Tensor> in) {
+                            const int64_t n = in[0].size(-1);
+                            return tabulate(in[0].shape(), [&](int64_t index) {
+                              const real* x = in[0].data() + index / n * n;
+                              real mean = 0, var = 0;
+                              for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<real>(n);
+                              for (int64_t i = 0; i < n; ++i)
+                                var += (x[i] - mean) * (x[i] - mean) / static_cast<real>(n);
+                              return (x[index % n] - mean) / std::sqrt(var + real{1e-5}) * in[1].data()[index % n] +
+                                     in[2].data()[index % n];
+                            });
+                          };
+                          for (const auto& [shape, size] :
+                               {std::pair<Shape, double>{{4, 3, 10}, 1}, {{2, 19}, 80}, {{0, 3}, 1}, {{600, 2}, 1}}) {
+                            const Shape width{shape[-1]};
+                            samples.push_back({{Tensor::normal(shape, rng, size), Tensor::normal(width, rng),
+                                                Tensor::normal(width, rng)},
+                                               apply,
+                                               reference});
+                          }
+                          return samples;
+                        },
+                    .errors = {{[] {
+                                  layer_norm(Tensor::zeros({2, 3}), Tensor::zeros({4}), Tensor::zeros({3}));
+                                },
+                                "layer_norm: input [2, 3], weight [4], bias [3]"}}});
 
 // dx = (g - y Σ g y) / |x|. Saves y and each row's 1 / max(|x|, eps); below eps the length is a constant: dx = g / eps.
 Var normalize(const Var& input, real eps) {
@@ -226,10 +227,10 @@ OP_ROW(
                  Tensor::normal(shape, rng, 80), [](const Var& x) { return normalize(x); },
                  [](const Tensor& x) {
                    const int64_t n = x.size(-1);
-                   return tabulate(x.shape(), [&](int64_t at) {
+                   return tabulate(x.shape(), [&](int64_t index) {
                      real s = 0;
-                     for (int64_t i = 0; i < n; ++i) s += std::pow(x.data()[at / n * n + i], 2);
-                     return x.data()[at] / std::sqrt(s);
+                     for (int64_t i = 0; i < n; ++i) s += std::pow(x.data()[index / n * n + i], 2);
+                     return x.data()[index] / std::sqrt(s);
                    });
                  }));
            samples.push_back({{Tensor::zeros({2, 3})}, [](std::span<const Var> in) { return normalize(in[0], 0.5); }});

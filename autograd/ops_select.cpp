@@ -143,19 +143,19 @@ Var minimum(const Var& a, const Var& b) {
 Var clamp(const Var& x, double low, double high) {
   check_inputs("clamp", {x});
   check(low <= high, "clamp: low {} is above high {}", low, high);
-  const real least = static_cast<real>(low), most = static_cast<real>(high);
+  const real lowest = static_cast<real>(low), highest = static_cast<real>(high);
   const Tensor source = x.value().contiguous();
   const Tensor y = map_elements(
       [=](int64_t n, real* to, const real* from) {
-        for (int64_t i = 0; i < n; ++i) to[i] = from[i] < least ? least : from[i] > most ? most : from[i];
+        for (int64_t i = 0; i < n; ++i) to[i] = from[i] < lowest ? lowest : from[i] > highest ? highest : from[i];
       },
       source);
-  return record("clamp", y, {x}, [saved = Saved(source), least, most](const Tensor& g, Sink in) {
+  return record("clamp", y, {x}, [saved = Saved(source), lowest, highest](const Tensor& g, Sink in) {
     const Tensor& px = *saved;
     update_elements(
         in.acc(0),
         [=](int64_t n, real* dx, const real* gi, const real* xi) {
-          for (int64_t i = 0; i < n; ++i) dx[i] += xi[i] < least || xi[i] > most ? 0 : gi[i];
+          for (int64_t i = 0; i < n; ++i) dx[i] += xi[i] < lowest || xi[i] > highest ? 0 : gi[i];
         },
         g, px);
   });

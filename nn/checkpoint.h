@@ -28,9 +28,9 @@ void save(const M& module, const std::string& path) {
 /// Reads them back in place, all or none; throws Error as load_parameters does.
 template <class M>
 void load(const std::string& path, M& module) {
-  Params all = parameters(module);
-  for (NamedParam& buffer : buffers(module)) all.push_back(std::move(buffer));
-  load_parameters(SafetensorsFile(path), all);
+  Params tensors = parameters(module);
+  for (NamedParam& buffer : buffers(module)) tensors.push_back(std::move(buffer));
+  load_parameters(SafetensorsFile(path), tensors);
 }
 
 /// Adam's moments under `prefix`, those that are defined.

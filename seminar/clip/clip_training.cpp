@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nn/optim.h"
+#include "tensor/parallel.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -139,6 +140,7 @@ std::pair<PairRecall, PairRecall> train_clip(Clip& clip, const Tokenizer& tokeni
     const Permutation order(n, epoch.split("order"));
     double total = 0;
     for (int64_t b = 0; b < batches; ++b) {
+      const FlushDenormals guard;
       std::vector<Image> images;
       std::vector<std::string> captions;
       // Batches of nearly equal size: the loss needs others to compare with.

@@ -33,7 +33,7 @@ class Reader {
   }
   Ids ids(const Shape& shape) {
     std::vector<int32_t> values;
-    for (int64_t i = 0; i < std::min<int64_t>(shape.numel(), 64); ++i)
+    for (int64_t i = 0; i < std::min<int64_t>(shape.numel(), 1000); ++i)
       values.push_back(static_cast<int32_t>(below(8)) - (below(32) == 0 ? 2 : 0));
     return Ids(shape, std::move(values));
   }
@@ -165,8 +165,8 @@ void run(const std::string& text) {
       }
       std::vector<Var> views, plains;
       for (int i = 0; i < 3; ++i) {
-        const int64_t picked = r.below(std::ssize(values) + 1);
-        const Pair p = picked < std::ssize(values) ? values[static_cast<std::size_t>(picked)] : Pair();
+        const bool undefined = r.below(64) == 63;
+        const Pair p = undefined ? Pair() : values[static_cast<std::size_t>(r.below(std::ssize(values)))];
         views.push_back(p.view);
         plains.push_back(p.plain);
       }
@@ -210,9 +210,9 @@ FuzzTarget tensor_ops() {
     whole += '\1';  // not a new leaf
     for (int b : bytes) whole += static_cast<char>(b);
   };
-  op({0, 0, 0, 0, 2, 0});  // x + x
-  op({1, 1, 1, 0, 0, 8});  // its transpose or another function
-  op({0, 0, 0, 2, 8, 0});  // a sum along an axis
+  op({0, 0, 0, 0, 0, 0, 2, 2, 0});  // x + x
+  op({0, 1, 0, 0, 0, 0, 2, 0, 0});  // exp of it
+  op({0, 1, 0, 0, 0, 0, 2, 8, 0});  // the sum along an axis
   return {"tensor_ops", {whole}, run};
 }
 
