@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,56 +9,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <optional>
 
-#include "tensor/error.h"
 #include "tensor/io/file.h"
-#include "tensor/parallel.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
-
-void SettingsFlags::add(CLI::App& command, bool with_model) {
-  command.add_option("--config", config_, "TOML file with any of these settings by name; flags win");
-  if (with_model) options_.merge(add_flags(command, model));
-  options_.merge(add_flags(command, run));
-}
-
-void SettingsFlags::apply() {
-  if (!config_.empty()) {
-    const toml::parse_result parsed = [&] {
-      try {
-        return toml::parse(read_file(config_, uint64_t{1} << 24));
-      } catch (const toml::parse_error& e) {
-        std::string what(e.description());  // may quote a line's end
-        std::replace_if(
-            what.begin(), what.end(), [](unsigned char c) { return c < 0x20; }, ' ');
-        fail("{}:{}: not valid TOML: {}", config_, e.source().begin.line, what);
-      }
-    }();
-    for (const auto& [key, node] : parsed) {
-      const std::string name(key.str());
-      const auto line = key.source().begin.line;
-      check(options_.count(name) != 0, "{}:{}: unknown setting: '{}'", config_, line, name);
-      if (options_[name]->count() > 0) continue;
-      const auto read = [&, &item = node](const SettingInfo& s, auto& value) {
-        if (s.name != name) return;
-        using T = std::remove_reference_t<decltype(value)>;
-        std::optional<T> found;
-        if constexpr (std::is_same_v<T, double>)
-          found = item.template value<double>();  // a whole number will do
-        else
-          found = item.template value_exact<T>();  // value() would cast a float of any size
-        check(found.has_value(), "{}:{}: '{}': wrong type", config_, line, name);
-        value = *found;
-      };
-      model.visit(read);
-      run.visit(read);
-    }
-  }
-  check_settings(model);
-  check_settings(run);
-  if (run.threads > 0) set_threads(static_cast<int>(run.threads));
-}
 
 Progress::Progress(std::string label, std::string unit, bool silent)
     : label_(std::move(label)),
@@ -70,7 +24,7 @@ Progress::Progress(std::string label, std::string unit, bool silent)
       last_(begin_) {}
 
 Progress::~Progress() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) print_error("\r\x1b[K");
 }
 
 double Progress::seconds() const {
@@ -89,7 +43,7 @@ void Progress::update(int64_t done, int64_t total, int64_t units, const std::str
       fmt::format("{}/{}  {:.0f} {}/s  {}  {} left", done, total, static_cast<double>(units) / std::max(spent, 1e-9),
                   unit_, text, duration(left));
   if (!terminal_) {
-    fmt::print(stderr, "{}  {}\n", label_, figures);
+    print_error("{}  {}\n", label_, figures);
     return;
   }
   winsize size{};
@@ -98,15 +52,15 @@ void Progress::update(int64_t done, int64_t total, int64_t units, const std::str
   const int full = static_cast<int>(static_cast<double>(width) * static_cast<double>(done) /
                                     static_cast<double>(std::max<int64_t>(1, total)));
   const std::string line = fmt::format("{}  [{:#<{}}{:.<{}}]  {}", label_, "", full, "", width - full, figures);
-  fmt::print(stderr, "\r\x1b[K{}", line.substr(0, static_cast<std::size_t>(columns - 1)));
-  std::fflush(stderr);
+  print_error("\r\x1b[K{}", line.substr(0, static_cast<std::size_t>(columns - 1)));
+  flush_text(stderr);
   drawn_ = true;
 }
 
 void Progress::note(const std::string& line) {
   if (silent_) return;
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
-  fmt::print(stderr, "{}\n", line);
+  if (drawn_) print_error("\r\x1b[K");
+  print_error("{}\n", line);
   drawn_ = false;
 }
 
@@ -140,6 +94,7 @@ void install_signal_handlers() {
   action.sa_sigaction = on_bus_error;
   sigaction(SIGBUS, &action, nullptr);
   std::signal(SIGXFSZ, SIG_IGN);  // the write fails with a message instead
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone does not end a training
 }
 
 bool interrupted() { return signal_seen != 0; }

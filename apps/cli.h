@@ -1,45 +1,18 @@
-// What the subcommands share: settings as flags and TOML, progress, interruption, loading.
+// What the subcommands share: options, progress, interruption.
 #pragma once
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <map>
 #include <string>
 
-#include "seminar/settings.h"
+#include "apps/options.h"
 
 namespace seminar {
 
 /// Seed of the bootstrap intervals of runs that are read back.
 constexpr uint64_t interval_seed = 1;
-
-/// One flag per setting of a settings struct; returns them by name.
-template <class S>
-std::map<std::string, CLI::Option*> add_flags(CLI::App& command, S& settings) {
-  std::map<std::string, CLI::Option*> options;
-  settings.visit([&](const SettingInfo& s, auto& value) {
-    const std::string choices = s.choices.empty() ? "" : fmt::format(": {}", fmt::join(s.choices, ", "));
-    options[s.name] = command.add_option(fmt::format("--{}", s.name), value, s.help + choices)->capture_default_str();
-  });
-  return options;
-}
-
-/// Model and run settings of a subcommand: one flag each, and `--config FILE` (TOML) with the same names. Flags win.
-class SettingsFlags {
- public:
-  ModelSettings model;
-  RunSettings run;
-  /// Adds the flags; without `with_model` only those of the run.
-  void add(CLI::App& command, bool with_model);
-  /// Reads the config file, checks all values and sets the number of threads. Call first in the command's callback.
-  void apply();
-
- private:
-  std::map<std::string, CLI::Option*> options_;
-  std::string config_;
-};
 
 /// Progress of long work on stderr: a bar with rate and remaining time on a terminal, a plain line now and then
 /// elsewhere.
@@ -91,6 +64,7 @@ void add_study_command(CLI::App& app);
 /// The studies that train models, as subcommands of `study`.
 void add_model_studies(CLI::App& study);
 void add_demo_command(CLI::App& app);
+void add_completion_commands(CLI::App& app);  ///< completion and man
 void add_scaling_command(CLI::App& app);
 
 /// Thrown by a command that was interrupted and has saved its work.

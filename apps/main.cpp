@@ -4,15 +4,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <new>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "apps/cli.h"
 #include "apps/commands/world.h"
+#include "apps/config_file.h"
+#include "apps/suggest.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
+#include "tensor/io/print.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 
@@ -23,7 +27,7 @@ namespace {
 // they hear of that by a signal.
 void report(const std::string& line) {
   if (speaks_first())
-    fmt::print(stderr, "seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", world().rank()) : "", line);
+    print_error("seminar: {}{}\n", world().size() > 1 ? fmt::format("rank {}: ", world().rank()) : "", line);
   else
     while (!interrupted()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
@@ -42,12 +46,22 @@ void refuse_ranks(CLI::App& command) {
         [name](std::size_t) { check(world().size() == 1, "{}: runs as one rank: start it without mpirun", name); });
 }
 
+// The exit code after all that was printed: what could not be written makes a success a failure.
+int end_output(int code) {
+  const int out = flush_text(stdout), error = flush_text(stderr);
+  if (out != 0) report(fmt::format("standard output: cannot be written: {}", errno_text(out)));
+  return code == 0 && (out != 0 || error != 0) ? 2 : code;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"seminar: lifelong multi-modal recommendation on a CPU, from scratch"};
   app.set_version_flag("--version", [] {
     return fmt::format("seminar {}\nkernels {}, {} threads, {}", SEMINAR_VERSION, kernels().isa, threads(),
                        blas_description());
   });
+  app.name("seminar");
+  app.set_help_all_flag("--help-all", "print the help with the settings of all models");
+  app.footer("seminar help COMMAND, or seminar COMMAND --help: the flags of a command, with examples");
   app.require_subcommand(1);
   add_data_command(app);
   add_train_commands(app);
@@ -67,21 +81,42 @@ int run(int argc, char** argv) {
   add_bench_command(app);
   add_demo_command(app);
   add_scaling_command(app);
+  add_completion_commands(app);
+  finish_commands(app);
   refuse_ranks(app);
   install_signal_handlers();
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
   try {
     join_world();
-    app.parse(argc, argv);
-    if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
+    check_commands(app, arguments);
+    CLI::App& command = *command_of(app, arguments).first;
+    arguments = with_config(app, arguments);
+    if (std::find(arguments.begin(), arguments.end(), "--print-config") != arguments.end())
+      for (CLI::Option* option : command.get_options()) option->required(false);
+    try {
+      app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+      prepare_help(command);
+      if (leads()) print_out("{}", app.help());
+    } catch (const CLI::CallForAllHelp&) {
+      if (leads()) print_out("{}", app.help());
+    } catch (const CLI::CallForVersion& e) {
+      if (leads()) print_out("{}\n", e.what());
+    } catch (const CLI::ParseError& e) {
+      check_flags(app, arguments);
+      fail("{} (see seminar {}--help)", e.what(), &command == &app ? "" : full_name(command) + " ");
+    }
     return 0;
-  } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return leads() ? app.exit(e) : 0;
-    report(fmt::format("{} (see --help)", e.what()));
-    return 2;
+  } catch (const Printed&) {
+    return 0;
   } catch (const Interrupted&) {
     return interrupt_exit_code();
   } catch (const Error& e) {
-    report(e.what());
+    report(with_origin(e.what()));
     return 2;
   } catch (const std::bad_alloc&) {
     report("out of memory: use a smaller --batch, --history or --dim");
@@ -96,7 +131,8 @@ int run(int argc, char** argv) {
 }  // namespace seminar
 
 int main(int argc, char** argv) {
-  const int code = seminar::run(argc, argv);
+  seminar::reserve_standard_streams();
+  const int code = seminar::end_output(seminar::run(argc, argv));
   if (code == 0)
     seminar::leave_world();
   else

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "tensor/io/print.h"
 #include "tensor/pool.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -104,7 +105,7 @@ void forward_done(const char* op, const Tensor& y, std::span<const VarRef> input
     std::string shapes;
     for (const Var& v : inputs)
       if (v.defined()) shapes += fmt::format("{}{}", shapes.empty() ? "" : ", ", v.shape());
-    fmt::print(s.out, "forward  {:<16} {} -> {}  {:.3f} ms\n", op, shapes, y.shape(), seconds * 1e3);
+    write_text(s.out, fmt::format("forward  {:<16} {} -> {}  {:.3f} ms\n", op, shapes, y.shape(), seconds * 1e3));
   }
   if (s.level < 2) return;
   if (const int64_t bad = first_bad(y); bad >= 0) {
@@ -133,7 +134,8 @@ void op_backward_done(const Node& node) {
   const double seconds = lap(s.backward_mark);
   s.backward += seconds;
   s.ops[node.op].backward += seconds;
-  if (s.level >= 3) fmt::print(s.out, "backward {:<16} {}  {:.3f} ms\n", node.op, node.shape, seconds * 1e3);
+  if (s.level >= 3)
+    write_text(s.out, fmt::format("backward {:<16} {}  {:.3f} ms\n", node.op, node.shape, seconds * 1e3));
   if (s.level < 2) return;
   for (std::size_t i = 0; i < node.parents.size(); ++i) {
     const Node* parent = node.parents[i].get();
@@ -151,10 +153,12 @@ void backward_end() {
   State& s = state();
   const std::lock_guard lock(s.mutex);
   const pool::Stats memory = pool::stats();
-  fmt::print(s.out,
-             "step {}: loss {:.6g}, {} nodes, forward {:.1f} ms, backward {:.1f} ms, {:.1f} MB live, {:.1f} MB peak\n",
-             s.step, s.loss, s.nodes, s.forward * 1e3, s.backward * 1e3, static_cast<double>(memory.live_bytes) / 1e6,
-             static_cast<double>(memory.peak_bytes) / 1e6);
+  write_text(
+      s.out,
+      fmt::format(
+          "step {}: loss {:.6g}, {} nodes, forward {:.1f} ms, backward {:.1f} ms, {:.1f} MB live, {:.1f} MB peak\n",
+          s.step, s.loss, s.nodes, s.forward * 1e3, s.backward * 1e3, static_cast<double>(memory.live_bytes) / 1e6,
+          static_cast<double>(memory.peak_bytes) / 1e6));
   if (s.level >= 2) {
     std::vector<std::pair<std::string, OpTime>> order(s.ops.begin(), s.ops.end());
     const auto total = [](const OpTime& t) { return t.forward + t.backward; };
@@ -162,8 +166,8 @@ void backward_end() {
               [&](const auto& a, const auto& b) { return total(a.second) > total(b.second); });
     order.resize(std::min<std::size_t>(order.size(), 10));
     for (const auto& [op, t] : order)
-      fmt::print(s.out, "  {:<16} {:>6} calls  forward {:>9.3f} ms  backward {:>9.3f} ms\n", op, t.calls,
-                 t.forward * 1e3, t.backward * 1e3);
+      write_text(s.out, fmt::format("  {:<16} {:>6} calls  forward {:>9.3f} ms  backward {:>9.3f} ms\n", op, t.calls,
+                                    t.forward * 1e3, t.backward * 1e3));
   }
   std::fflush(s.out);
   s.forward = 0;

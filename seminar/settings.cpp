@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "tensor/error.h"
+#include "tensor/io/json.h"
 
 namespace seminar {
 namespace {
@@ -21,19 +22,23 @@ std::string to_json(S& settings) {
 
 template <class S>
 S from_json(const std::string& text, const std::string& where) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = parse_json(text, where + ": settings");
   check(json.is_object(), "{}: settings are not a JSON object", where);
   S settings;
   std::size_t found = 0;
   settings.visit([&](const SettingInfo& s, auto& value) {
     using T = std::remove_reference_t<decltype(value)>;
     const auto it = json.find(s.name);
-    check(it != json.end(), "{}: setting missing: '{}'", where, s.name);
-    const bool fits = std::is_same_v<T, std::string> ? it->is_string()
-                      : std::is_same_v<T, double>    ? it->is_number()
-                                                     : it->is_number_integer();
-    check(fits, "{}: setting '{}' has the wrong type", where, s.name);
-    value = it->get<T>();
+    if (it == json.end()) return;
+    const std::string name = fmt::format("{}: setting '{}'", where, s.name);
+    if constexpr (std::is_same_v<T, std::string>) {
+      check(it->is_string(), "{}: must be a text: {}", name, it->type_name());
+      value = it->template get<std::string>();
+    } else if constexpr (std::is_same_v<T, double>) {
+      value = json_decimal(*it, name);
+    } else {
+      value = json_whole(*it, name);
+    }
     ++found;
   });
   check(found == json.size(), "{}: {} unknown settings", where, json.size() - found);

@@ -9,12 +9,23 @@
 
 namespace seminar {
 
+/// Who needs a setting: it decides where --help shows it and which commands take it. Settings that only some kinds of
+/// model read are listed with those kinds (model_file.h).
+enum class SettingUse {
+  usual,       ///< of the model or of training
+  expert,      ///< the same, seldom changed
+  reading,     ///< how a model reads histories, in training and in evaluation
+  running,     ///< of every run, whatever it does
+  evaluation,  ///< of evaluation, and of the validation within training
+};
+
 /// What a setting may be, for --help and for checking.
 struct SettingInfo {
   const char* name;  ///< as in --name and in TOML
   const char* help;
   double low = 0, high = 0;          ///< range of a number
   std::vector<std::string> choices;  ///< of a text
+  SettingUse use = SettingUse::usual;
 };
 
 /// What shapes the model: stored with it, and needed to read it again.
@@ -45,11 +56,11 @@ struct ModelSettings {
     f(SettingInfo{"dim", "width d of every channel", 4, 1024, {}}, dim);
     f(SettingInfo{"heads", "attention heads H, each d wide", 1, 64, {}}, heads);
     f(SettingInfo{"text", "text encoder", 0, 0, {"transformer", "bag"}}, text);
-    f(SettingInfo{"text-layers", "blocks of the text Transformer", 1, 48, {}}, text_layers);
-    f(SettingInfo{"text-heads", "heads of the text Transformer", 1, 64, {}}, text_heads);
-    f(SettingInfo{"text-length", "tokens of a text that are read", 1, 512, {}}, text_length);
+    f(SettingInfo{"text-layers", "blocks of the text Transformer", 1, 48, {}, SettingUse::expert}, text_layers);
+    f(SettingInfo{"text-heads", "heads of the text Transformer", 1, 64, {}, SettingUse::expert}, text_heads);
+    f(SettingInfo{"text-length", "tokens of a text that are read", 1, 512, {}, SettingUse::expert}, text_length);
     f(SettingInfo{"tokens", "a text's tokens: its words, or byte pairs", 0, 0, {"words", "bpe"}}, tokens);
-    f(SettingInfo{"vocabulary", "tokens with --tokens bpe, at most", 258, 1 << 20, {}}, vocabulary);
+    f(SettingInfo{"vocabulary", "tokens with --tokens bpe, at most", 258, 1 << 20, {}, SettingUse::expert}, vocabulary);
     f(SettingInfo{"query", "query encoder: mean of token vectors, or the text encoder", 0, 0, {"bag", "transformer"}},
       query);
     f(SettingInfo{"features",
@@ -58,15 +69,19 @@ struct ModelSettings {
                   0,
                   {"all", "raw", "none"}},
       features);
-    f(
-        SettingInfo{
-            "norms", "channel vectors in fusion and attention: as they are, or unit vectors", 0, 0, {"raw", "unit"}},
-        norms);
+    f(SettingInfo{"norms",
+                  "channel vectors in fusion and attention: as they are, or unit vectors",
+                  0,
+                  0,
+                  {"raw", "unit"},
+                  SettingUse::expert},
+      norms);
     f(SettingInfo{"projections",
                   "W^Q, W^K, W^V of attention; frozen: random, as the authors' are",
                   0,
                   0,
-                  {"trained", "frozen"}},
+                  {"trained", "frozen"},
+                  SettingUse::expert},
       projections);
     f(
         SettingInfo{
@@ -74,17 +89,29 @@ struct ModelSettings {
         fusion);
     f(SettingInfo{"lambda", "weight of the query channel with --fusion lambda", 0, 1, {}}, lambda);
     f(SettingInfo{"hidden", "width of the hidden layer of the heads", 1, 4096, {}}, hidden);
-    f(SettingInfo{"ages", "embeddings of a behaviour's age, by powers of √2 (0: no position information)", 0, 64, {}},
+    f(SettingInfo{"ages",
+                  "embeddings of a behaviour's age, by powers of √2 (0: no position information)",
+                  0,
+                  64,
+                  {},
+                  SettingUse::expert},
       ages);
     f(SettingInfo{"form",
                   "a baseline as its own paper has it, or as SEMINAR's authors coded it",
                   0,
                   0,
-                  {"faithful", "authors"}},
+                  {"faithful", "authors"},
+                  SettingUse::expert},
       form);
-    f(SettingInfo{"hash-bits", "bits of the hash (0: 64 for eta, 16 in the authors' form, 48 for sdim)", 0, 4096, {}},
+    f(SettingInfo{"hash-bits",
+                  "bits of the hash (0: 64 for eta, 16 in the authors' form, 48 for sdim)",
+                  0,
+                  4096,
+                  {},
+                  SettingUse::expert},
       hash_bits);
-    f(SettingInfo{"hash-width", "bits of one of sdim's hashes that must agree", 1, 8, {}}, hash_width);
+    f(SettingInfo{"hash-width", "bits of one of sdim's hashes that must agree", 1, 8, {}, SettingUse::expert},
+      hash_width);
     f(SettingInfo{"blocks", "blocks of sasrec's Transformer", 1, 48, {}}, blocks);
     f(SettingInfo{"positions", "latest behaviours that sasrec reads, a vector for each place", 1, 100000, {}},
       positions);
@@ -123,24 +150,29 @@ struct RunSettings {
   std::string freeze = "none";
   std::string keep = "best";
   int64_t eval_negatives = 99;
+  int64_t eval_seed = 42;
 
   void visit(auto&& f) {
-    f(SettingInfo{"seed", "seed of every random draw", 0, 9e15, {}}, seed);
-    f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}}, threads);
-    f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}}, history);
-    f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}}, k);
-    f(SettingInfo{"k1", "behaviours that qin's first stage keeps", 1, 100000, {}}, k1);
+    f(SettingInfo{"seed", "seed of training: of the first parameters and of every draw", 0, 9e15, {}}, seed);
+    f(SettingInfo{"threads", "threads (0: all cores)", 0, 1024, {}, SettingUse::running}, threads);
+    f(SettingInfo{"history", "behaviours L that are looked at", 1, 100000, {}, SettingUse::reading}, history);
+    f(SettingInfo{"k", "behaviours K that the GSU keeps", 1, 100000, {}, SettingUse::reading}, k);
+    f(SettingInfo{"k1", "behaviours that qin's first stage keeps", 1, 100000, {}, SettingUse::reading}, k1);
     f(SettingInfo{"gsu",
                   "how behaviours are retrieved",
                   0,
                   0,
-                  {"exact", "int8", "int4", "pq", "lsh", "hnsw", "random", "recent"}},
+                  {"exact", "int8", "int4", "pq", "lsh", "hnsw", "random", "recent"},
+                  SettingUse::reading},
       gsu);
-    f(SettingInfo{"batch", "targets a step", 1, 65536, {}}, batch);
-    f(
-        SettingInfo{
-            "shards", "parts of a batch, each of its own users, that are computed one by one or by ranks", 1, 4096, {}},
-        shards);
+    f(SettingInfo{"batch", "targets a step", 1, 65536, {}, SettingUse::running}, batch);
+    f(SettingInfo{"shards",
+                  "parts of a batch, each of its own users, that are computed one by one or by ranks",
+                  1,
+                  4096,
+                  {},
+                  SettingUse::expert},
+      shards);
     f(SettingInfo{"epochs", "passes over the training targets", 0, 10000, {}}, epochs);
     f(SettingInfo{"patience",
                   "epochs without a better validation NDCG@10 after which training ends (0: never)",
@@ -154,10 +186,16 @@ struct RunSettings {
                   "query of a negative: the target's, or one of the user's own earlier ones",
                   0,
                   0,
-                  {"shared", "own"}},
+                  {"shared", "own"},
+                  SettingUse::expert},
       negative_queries);
     f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-1)", 0, 1000000, {}}, targets);
-    f(SettingInfo{"window", "training targets only among a user's last ones, this many (0: all)", 0, 1000000, {}},
+    f(SettingInfo{"window",
+                  "training targets only among a user's last ones, this many (0: all)",
+                  0,
+                  1000000,
+                  {},
+                  SettingUse::expert},
       window);
     f(SettingInfo{"hide-query", "share of training targets whose query is hidden", 0, 1, {}}, hide_query);
     f(SettingInfo{"dropout", "dropout in encoders and heads", 0, 0.95, {}}, dropout);
@@ -165,38 +203,65 @@ struct RunSettings {
                   "cross entropy of the candidates: each for itself, or of their softmax",
                   0,
                   0,
-                  {"bce", "softmax"}},
+                  {"bce", "softmax"},
+                  SettingUse::expert},
       ctr_loss);
-    f(SettingInfo{"next-weight", "weight of the next-pair loss", 0, 100, {}}, next_weight);
-    f(SettingInfo{"align-weight", "weight of the alignment loss", 0, 100, {}}, align_weight);
-    f(SettingInfo{"relevance-weight", "weight of the query-item loss", 0, 100, {}}, relevance_weight);
-    f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}}, gsu_weight);
-    f(SettingInfo{"align-loss", "the paper's CLIP loss, or what the authors' code does", 0, 0, {"clip", "authors"}},
+    f(SettingInfo{"next-weight", "weight of the next-pair loss", 0, 100, {}, SettingUse::expert}, next_weight);
+    f(SettingInfo{"align-weight", "weight of the alignment loss", 0, 100, {}, SettingUse::expert}, align_weight);
+    f(SettingInfo{"relevance-weight", "weight of the query-item loss", 0, 100, {}, SettingUse::expert},
+      relevance_weight);
+    f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}, SettingUse::expert}, gsu_weight);
+    f(SettingInfo{"align-loss",
+                  "the paper's CLIP loss, or what the authors' code does",
+                  0,
+                  0,
+                  {"clip", "authors"},
+                  SettingUse::expert},
       align_loss);
     f(SettingInfo{"relevance-loss",
                   "the paper's cross entropy, or what the authors' code does (of the wrong sign)",
                   0,
                   0,
-                  {"bce", "authors"}},
+                  {"bce", "authors"},
+                  SettingUse::expert},
       relevance_loss);
-    f(SettingInfo{"position-negatives", "sampled negatives at each position that sasrec learns from", 1, 1000, {}},
+    f(SettingInfo{"position-negatives",
+                  "sampled negatives at each position that sasrec learns from",
+                  1,
+                  1000,
+                  {},
+                  SettingUse::expert},
       position_negatives);
-    f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}}, chunks);
+    f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}, SettingUse::expert}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
     f(SettingInfo{"freeze",
                   "what keeps its --init parameters: nothing, or the text and query encoder (encoded once)",
                   0,
                   0,
-                  {"none", "text"}},
+                  {"none", "text"},
+                  SettingUse::expert},
       freeze);
-    f(
-        SettingInfo{
-            "keep", "the epoch that is kept: of the best validation NDCG@10, or the last", 0, 0, {"best", "last"}},
-        keep);
-    f(
-        SettingInfo{
-            "eval-negatives", "sampled negatives a user in validation and evaluation (0: all items)", 0, 100000, {}},
-        eval_negatives);
+    f(SettingInfo{"keep",
+                  "the epoch that is kept: of the best validation NDCG@10, or the last",
+                  0,
+                  0,
+                  {"best", "last"},
+                  SettingUse::expert},
+      keep);
+    f(SettingInfo{"eval-negatives",
+                  "sampled negatives a user in validation and evaluation (0: all items)",
+                  0,
+                  100000,
+                  {},
+                  SettingUse::evaluation},
+      eval_negatives);
+    f(SettingInfo{"eval-seed",
+                  "seed of the candidates and users that evaluation and validation draw",
+                  0,
+                  9e15,
+                  {},
+                  SettingUse::evaluation},
+      eval_seed);
   }
 };
 
@@ -220,7 +285,8 @@ void check_settings(RunSettings& settings);
 /// The settings as a JSON object, in order.
 std::string settings_json(ModelSettings& settings);
 std::string settings_json(RunSettings& settings);
-/// Reads what settings_json wrote; throws Error naming `where` for unknown or missing names and wrong types.
+/// Reads what settings_json wrote. A setting that an older file does not have keeps its default. Throws Error naming
+/// `where` for unknown names and wrong types.
 ModelSettings model_settings_from_json(const std::string& text, const std::string& where);
 RunSettings run_settings_from_json(const std::string& text, const std::string& where);
 

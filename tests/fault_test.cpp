@@ -95,7 +95,7 @@ TEST_SUITE("faults") {
     faults.start(Kind::none, 0);
     write_file(folder / "a", "text");
     faults.stop();
-    CHECK(faults.trace == "open write fsync close rename open fsync close ");
+    CHECK(faults.trace == "open fstat write fsync rename close open fsync close ");
   }
 
   TEST_CASE("models: save over an older one, load") {

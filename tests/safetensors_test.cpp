@@ -147,6 +147,48 @@ TEST_SUITE("safetensors") {
     refused(file_bytes("{\"x\":" + std::string(100000, '{'), ""), "header: ");
   }
 
+  TEST_CASE("tensors of every type of the format are listed; norms of those that are read") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "types.safetensors";
+    const auto entry = [&](const char* dtype, int64_t count, const std::string& data) {
+      write_file(path, file_bytes(fmt::format(R"({{"x":{{"dtype":"{}","shape":[{}],"data_offsets":[0,{}]}}}})", dtype,
+                                              count, data.size()),
+                                  data));
+      const SafetensorsFile file(path);
+      CHECK(std::string(name_of(file.entry("x").dtype)) == dtype);
+      return file.square_sum("x");
+    };
+    CHECK(*entry("BOOL", 4, std::string("\1\0\1\1", 4)) == 3);
+    CHECK(*entry("I8", 2, "\xff\x03") == 10);
+    CHECK(*entry("U8", 1, "\xff") == 255 * 255);
+    CHECK(*entry("I16", 1, std::string("\xfe\xff", 2)) == 4);
+    CHECK(*entry("U16", 1, std::string("\2\0", 2)) == 4);
+    CHECK(*entry("U32", 1, std::string("\3\0\0\0", 4)) == 9);
+    CHECK(*entry("I32", 1, std::string("\xfd\xff\xff\xff", 4)) == 9);
+    CHECK(*entry("U64", 1, std::string("\4\0\0\0\0\0\0\0", 8)) == 16);
+    CHECK(*entry("I64", 2, std::string("\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0", 16)) == 25);
+    CHECK(*entry("F16", 1, std::string("\0\xc0", 2)) == 4);
+    CHECK(*entry("BF16", 1, std::string("\0\xc0", 2)) == 4);
+    for (const char* dtype : {"F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
+      CHECK(!entry(dtype, 2, "ab").has_value());
+    CHECK(!entry("C64", 1, "abcdefgh").has_value());
+    CHECK(!entry("F4", 6, "abc").has_value());
+    CHECK(!entry("F6_E2M3", 4, "abc").has_value());
+    CHECK(!entry("F6_E3M2", 4, "abc").has_value());
+    CHECK_THROWS_WITH_AS(entry("F4", 3, "a"), doctest::Contains("ends within a byte"), Error);
+    CHECK_THROWS_WITH_AS(SafetensorsFile(path), doctest::Contains("ends within a byte"), Error);
+    // One that is not read leaves the others as they are.
+    write_file(path, file_bytes(R"({"mask":{"dtype":"BOOL","shape":[4],"data_offsets":[0,4]},)"
+                                R"("x":{"dtype":"F32","shape":[],"data_offsets":[4,8]}})",
+                                std::string("\1\0\0\1\0\0\0\x40", 8)));
+    CHECK(SafetensorsFile(path).tensor("x").item() == 2);
+    CHECK_THROWS_WITH_AS(SafetensorsFile(path).tensor("mask"), doctest::Contains("must be F64, F32, F16 or BF16"),
+                         Error);
+    const std::string nul = std::string("{}\0{}", 5);
+    write_file(path, file_bytes(nul, ""));
+    CHECK_THROWS_WITH_AS(SafetensorsFile(path), doctest::Contains("not valid JSON at byte 3: a NUL"), Error);
+  }
+
   TEST_CASE("numbers off their alignment are copied, never looked at in place") {
     const TemporaryFolder folder;
     const std::string path = folder / "odd.safetensors", eight("\0\0\0\0\0\0\0\x40", 8);

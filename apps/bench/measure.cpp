@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tensor/gemm.h"
+#include "tensor/io/print.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 
@@ -95,10 +96,10 @@ double product_speed() {
 }
 
 void print(const std::vector<Line>& lines) {
-  fmt::print("{:<55} {:>12}  {:<32} {:>12} {:>7}  {:<15} {:>7}  {}\n", "work", "ours", "rival", "rival's", "ratio",
+  print_out("{:<55} {:>12}  {:<32} {:>12} {:>7}  {:<15} {:>7}  {}\n", "work", "ours", "rival", "rival's", "ratio",
              "quartiles", "goal", "");
   for (const Line& l : lines)
-    fmt::print("{:<55} {:>9.1f} {}  {:<32} {:>9.1f} {} {:>7.2f}  {:<15} {:>7}  {:<8} {}\n", l.work, l.ours, l.unit,
+    print_out("{:<55} {:>9.1f} {}  {:<32} {:>9.1f} {} {:>7.2f}  {:<15} {:>7}  {:<8} {}\n", l.work, l.ours, l.unit,
                l.rival, l.theirs, l.unit, l.ratio, fmt::format("{:.2f} - {:.2f}", l.low, l.high),
                l.goal == 0 ? "" : fmt::format("{} {:g}", l.at_most ? "≤" : "≥", l.goal),
                l.goal == 0 ? ""

@@ -8,6 +8,7 @@
 #include "seminar/clip/clip_training.h"
 #include "seminar/data/features.h"
 #include "seminar/data/line_reader.h"
+#include "tensor/io/print.h"
 #include "tensor/parallel.h"
 
 namespace seminar {
@@ -27,16 +28,15 @@ std::string recall_text(const PairRecall& r) {
 void train_clip_command(TrainClipArguments& a) {
   check_settings(a.model);
   check_ranges(a.run);
-  check_writable(a.out);
   if (a.run.threads > 0) set_threads(static_cast<int>(a.run.threads));
   int64_t skipped = 0;
   const PicturePairs pairs = read_pairs(a.images, a.captions, a.model.image_size, a.skip_bad, &skipped);
   const Tokenizer tokenizer = train_tokenizer(pairs, a.run, a.model.vocabulary);
   a.model.vocabulary = tokenizer.size();
   Clip clip = build<Clip>(a.model, Rng(static_cast<uint64_t>(a.run.seed)).split("init"));
-  fmt::print("{} pairs ({} skipped), {} tokens, {} parameters\n", pairs.files.size(), skipped, tokenizer.size(),
-             count(parameters(clip)));
-  std::fflush(stdout);
+  print_out("{} pairs ({} skipped), {} tokens, {} parameters\n", pairs.files.size(), skipped, tokenizer.size(),
+            count(parameters(clip)));
+  flush_text(stdout);
   Progress progress("train-clip", "pairs");
   const auto [to_text, to_image] = train_clip(clip, tokenizer, pairs, a.run, [&](const ClipProgress& p) {
     progress.update(p.step, p.steps, p.pairs, fmt::format("loss {:.4f}", p.loss));
@@ -50,10 +50,10 @@ void train_clip_command(TrainClipArguments& a) {
     progress.note(fmt::format("interrupted; the model so far is in {}", a.out));
     throw Interrupted{};
   }
-  fmt::print("held out {} pairs (by chance recall@10 {:.2f})\n", a.run.held_out,
-             std::min(1.0, 10.0 / static_cast<double>(a.run.held_out)));
-  fmt::print("image to text {}\ntext to image {}\n", recall_text(to_text), recall_text(to_image));
-  fmt::print("{} written in {}\n", a.out, duration(progress.seconds()));
+  print_out("held out {} pairs (by chance recall@10 {:.2f})\n", a.run.held_out,
+            std::min(1.0, 10.0 / static_cast<double>(a.run.held_out)));
+  print_out("image to text {}\ntext to image {}\n", recall_text(to_text), recall_text(to_image));
+  print_out("{} written in {}\n", a.out, duration(progress.seconds()));
 }
 
 struct EncodeArguments {
@@ -65,7 +65,6 @@ void encode_command(const EncodeArguments& a) {
   check(a.images.empty() != a.texts.empty(), "encode: give either --images or --texts");
   check(a.ids.empty() || !a.texts.empty(), "encode: --ids names texts; pictures are named by their files");
   check(a.out.ends_with(".safetensors"), "--out: must end in .safetensors: {}", shown(a.out));
-  check_writable(a.out);
   const ClipModel model = load_clip(a.model, a.options);
   NamedVectors vectors;
   vectors.width = model.clip.settings.dim;
@@ -103,9 +102,9 @@ void encode_command(const EncodeArguments& a) {
              [&](std::span<const std::string> part) { return encode_texts(model.clip, *model.tokenizer, part); });
   }
   write_vectors(vectors, {{"model", model.fingerprint}, {"source", a.texts.empty() ? "images" : "texts"}}, a.out);
-  fmt::print("{} unit vectors of width {} written to {} in {}\n", std::ssize(vectors.values) / vectors.width,
-             vectors.width, a.out, duration(progress.seconds()));
-  if (vectors.names.empty()) fmt::print("They have no names: 'data features' needs their items' ids with --ids.\n");
+  print_out("{} unit vectors of width {} written to {} in {}\n", std::ssize(vectors.values) / vectors.width,
+            vectors.width, a.out, duration(progress.seconds()));
+  if (vectors.names.empty()) print_out("They have no names: 'data features' needs their items' ids with --ids.\n");
 }
 
 }  // namespace
@@ -113,29 +112,29 @@ void encode_command(const EncodeArguments& a) {
 void add_clip_commands(CLI::App& app) {
   const auto t = std::make_shared<TrainClipArguments>();
   CLI::App* train = app.add_subcommand("train-clip", "Train a small CLIP on pictures with captions");
-  train->add_option("--images", t->images, "folder that the paths of the table start from")->required();
-  train->add_option("--captions", t->captions, "CSV with the columns image and caption")->required();
-  train->add_option("--out", t->out, "CLIP file to write (OpenAI's naming)")->required();
-  train->add_option("--skip-bad", t->skip_bad, "rows and pictures that may be unusable; they are counted")
-      ->capture_default_str();
-  add_flags(*train, t->model);
+  add_input(*train, "--images", t->images, "folder that the paths of the table start from", "FOLDER")->required();
+  add_input(*train, "--captions", t->captions, "CSV with the columns image and caption")->required();
+  add_output(*train, "--out", t->out, "CLIP file to write (OpenAI's naming)")->required();
+  add_option(*train, "--skip-bad", t->skip_bad, "rows and pictures that may be unusable; they are counted", from_0);
+  add_flags(*train, t->model, true);
   add_flags(*train, t->run);
   train->callback([t] { train_clip_command(*t); });
+  train->footer("Example:\n  seminar train-clip --images pictures --captions captions.csv --out clip.safetensors");
 
   const auto e = std::make_shared<EncodeArguments>();
   CLI::App* encode = app.add_subcommand("encode", "Vectors of pictures or texts from a CLIP model");
-  encode->add_option("--model", e->model, "from train-clip, or pretrained (OpenAI, open_clip, Hugging Face)")
+  add_input(*encode, "--model", e->model, "from train-clip, or pretrained (OpenAI, open_clip, Hugging Face)")
       ->required();
-  encode->add_option("--images", e->images, "folder of .png and .jpg files");
-  encode->add_option("--texts", e->texts, "text file, one text a line");
-  encode->add_option("--ids", e->ids, "with --texts: the item's id of each text, one a line");
-  encode->add_option("--out", e->out, "NAME.safetensors to write, for 'data features'")->required();
-  encode->add_option("--merges", e->options.merges,
-                     "byte-pair merges (default: those in the model, or merges.txt or bpe_simple_vocab_16e6.txt.gz "
-                     "beside it)");
-  encode->add_option("--activation", e->options.activation, "quick_gelu or gelu, where the file does not say")
-      ->check(CLI::IsMember({"quick_gelu", "gelu"}));
+  add_input(*encode, "--images", e->images, "folder of .png and .jpg files", "FOLDER");
+  add_input(*encode, "--texts", e->texts, "text file, one text a line");
+  add_input(*encode, "--ids", e->ids, "with --texts: the item's id of each text, one a line");
+  add_output(*encode, "--out", e->out, "NAME.safetensors to write, for 'data features'")->required();
+  add_input(*encode, "--merges", e->options.merges,
+            "byte-pair merges (default: those in the model, or merges.txt or bpe_simple_vocab_16e6.txt.gz beside it)");
+  add_choice(*encode, "--activation", e->options.activation, "where the file does not say", {"quick_gelu", "gelu"});
+  add_threads(*encode);
   encode->callback([e] { encode_command(*e); });
+  encode->footer("Example:\n  seminar encode --model clip.safetensors --images pictures --out vectors.safetensors");
 }
 
 }  // namespace seminar

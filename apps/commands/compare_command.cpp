@@ -8,6 +8,7 @@
 #include "seminar/evaluation/ranks_file.h"
 #include "tensor/error.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -64,11 +65,11 @@ std::vector<Comparison> compare(std::span<const RankedModel> all, const Metric& 
 void print(const char* metric, std::span<const Comparison> rows) {
   std::size_t width = 0;
   for (const Comparison& r : rows) width = std::max(width, r.file.size());
-  fmt::print("\n{:<{}}    mean  difference  95 % interval            p  p (Holm)\n", metric, width);
-  fmt::print("{:<{}}  {:.4f}\n", rows[0].file, width, rows[0].mean);
+  print_out("\n{:<{}}    mean  difference  95 % interval            p  p (Holm)\n", metric, width);
+  print_out("{:<{}}  {:.4f}\n", rows[0].file, width, rows[0].mean);
   for (const Comparison& r : rows.subspan(1))
-    fmt::print("{:<{}}  {:.4f}     {:+.4f}  [{:+.4f}, {:+.4f}]  {:.4f}    {:.4f}\n", r.file, width, r.mean,
-               r.difference.mean, r.difference.low, r.difference.high, r.p, r.p_holm);
+    print_out("{:<{}}  {:.4f}     {:+.4f}  [{:+.4f}, {:+.4f}]  {:.4f}    {:.4f}\n", r.file, width, r.mean,
+              r.difference.mean, r.difference.low, r.difference.high, r.p, r.p_holm);
 }
 
 nlohmann::ordered_json json_of(const char* metric, std::span<const Comparison> rows) {
@@ -87,18 +88,18 @@ void run(const CompareArguments& a) {
   const Ties ties = ties_named(a.ties);
   std::vector<Metric> metrics;
   for (const std::string& name : a.metrics) metrics.push_back(metric_named(name));
-  if (!a.json.empty()) check_writable(a.json);
   const std::vector<RankedModel> all = load(a.files, ties);
-  fmt::print("{} users; differences to {}, paired by user; ties {}\n", all[0].ranks.users.size(), a.files[0], a.ties);
-  fmt::print("intervals by bootstrap over users; p by random signs, corrected by Holm for {} comparisons a metric\n",
-             a.files.size() - 1);
+  std::vector<std::vector<Comparison>> tables;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const Metric& metric : metrics) {
-    const std::vector<Comparison> rows = compare(all, metric, static_cast<uint64_t>(a.seed));
-    print(metric.name, rows);
-    json.push_back(json_of(metric.name, rows));
+    tables.push_back(compare(all, metric, static_cast<uint64_t>(a.seed)));
+    json.push_back(json_of(metric.name, tables.back()));
   }
-  if (!a.json.empty()) write_file(a.json, json.dump(2) + "\n");
+  if (write_output(a.json, json.dump(2))) return;
+  print_out("{} users; differences to {}, paired by user; ties {}\n", all[0].ranks.users.size(), a.files[0], a.ties);
+  print_out("intervals by bootstrap over users; p by random signs, corrected by Holm for {} comparisons a metric\n",
+            a.files.size() - 1);
+  for (std::size_t m = 0; m < metrics.size(); ++m) print(metrics[m].name, tables[m]);
 }
 
 }  // namespace
@@ -106,16 +107,14 @@ void run(const CompareArguments& a) {
 void add_compare_command(CLI::App& app) {
   auto a = std::make_shared<CompareArguments>();
   CLI::App* command = app.add_subcommand("compare", "Differences between models on the same users, with intervals");
-  command->add_option("FILES", a->files, "files written by 'eval --ranks'; all are compared with the first")
+  add_input(*command, "FILES", a->files, "files written by 'eval --ranks'; all are compared with the first")
       ->required();
-  command->add_option("--metrics", a->metrics, "ndcg@ and hr@ 1, 5, 10, 50, mrr, user_auc")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--ties", a->ties, "where an item stands among equal scores: expected, optimistic, pessimistic")
-      ->capture_default_str();
-  command->add_option("--seed", a->seed, "seed of intervals and tests")->capture_default_str();
-  command->add_option("--json", a->json, "write the table as JSON to this file");
+  add_option(*command, "--metrics", a->metrics, "ndcg@ and hr@ 1, 5, 10, 50, mrr, user_auc");
+  add_option(*command, "--ties", a->ties, "where an item stands among equal scores: expected, optimistic, pessimistic");
+  add_option(*command, "--seed", a->seed, "seed of intervals and tests", from_0);
+  add_output(*command, "--json", a->json, "write the table as JSON to this file ('-': standard output)");
   command->callback([a] { run(*a); });
+  command->footer("Example:\n  seminar compare a.ranks b.ranks --metrics ndcg@10,mrr");
 }
 
 }  // namespace seminar

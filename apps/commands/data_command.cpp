@@ -16,6 +16,7 @@
 #include "seminar/data/features.h"
 #include "seminar/data/import.h"
 #include "seminar/data/synthetic.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -91,13 +92,13 @@ void print_summary(const nlohmann::ordered_json& members) {
       for (const auto& [key, part] : value.items()) parts.push_back(fmt::format("{} {}", key, plain(part)));
     else
       parts.push_back(plain(value));
-    fmt::print("{:<15} {}\n", name, fmt::join(parts, ", "));
+    print_out("{:<15} {}\n", name, fmt::join(parts, ", "));
   }
 }
 
 void print_rate(const Dataset& data, double seconds) {
-  fmt::print("{} behaviours in {}: {:.0f} a second\n", data.interactions(), duration(seconds),
-             static_cast<double>(data.interactions()) / std::max(seconds, 1e-9));
+  print_out("{} behaviours in {}: {:.0f} a second\n", data.interactions(), duration(seconds),
+            static_cast<double>(data.interactions()) / std::max(seconds, 1e-9));
 }
 
 void run_import(ImportArguments& a) {
@@ -116,12 +117,12 @@ void run_import(ImportArguments& a) {
   a.options.tell = [&](const std::string& sentence) { told.push_back(sentence); };
   a.options.table.more_files.assign(a.sources.begin() + 1, a.sources.end());
   import_dataset(a.kind, a.sources[0], a.out, a.options);
-  for (const std::string& sentence : told) fmt::print("{}\n", sentence);
+  for (const std::string& sentence : told) print_out("{}\n", sentence);
   if (dry_run) return;
   const Dataset data = Dataset::open(a.out);
   print_summary(summary(data));
   if (const int64_t tied = data.info().import_counts.at("actions_at_one_time"); tied > 0)
-    fmt::print(
+    print_out(
         "{:<15} {} of {} behaviours ({:.1f} %) are at the same time as another of their user: their order is "
         "random, drawn by --seed\n",
         "note", tied, data.interactions(), 100 * static_cast<double>(tied) / static_cast<double>(data.interactions()));
@@ -142,14 +143,14 @@ void run_synth(const SynthArguments& a) {
 void run_export(const DataExportArguments& a) {
   const Dataset data = Dataset::open(a.dir);
   export_recbole(data, a.out, a.name);
-  fmt::print("{} users, {} items, {} behaviours written to {}/{}.*\n", data.users(), data.items(), data.interactions(),
-             a.out, a.name);
+  print_out("{} users, {} items, {} behaviours written to {}/{}.*\n", data.users(), data.items(), data.interactions(),
+            a.out, a.name);
 }
 
 void run_features(const FeaturesArguments& a) {
   const FeatureCounts counts = add_feature_channel(a.dir, a.channel, read_vectors(a.vectors, a.ids), a.out);
-  fmt::print("{} of {} items have a vector in channel '{}'; {} vectors belong to no item; written to {}\n",
-             counts.items, Dataset::open(a.out).items(), a.channel, counts.unknown, a.out);
+  print_out("{} of {} items have a vector in channel '{}'; {} vectors belong to no item; written to {}\n", counts.items,
+            Dataset::open(a.out).items(), a.channel, counts.unknown, a.out);
 }
 
 void run_info(const InfoArguments& a) {
@@ -159,11 +160,11 @@ void run_info(const InfoArguments& a) {
   if (a.verify) data.verify();
   const nlohmann::ordered_json members = summary(data);
   if (a.json) {
-    fmt::print("{}\n", members.dump(2));
+    print_out("{}\n", members.dump(2));
     return;
   }
   print_summary(members);
-  fmt::print("opened in {:.2f} ms{}\n", seconds * 1e3, a.verify ? ", verified: every file is as it was written" : "");
+  print_out("opened in {:.2f} ms{}\n", seconds * 1e3, a.verify ? ", verified: every file is as it was written" : "");
 }
 
 // Options of the layout csv.
@@ -175,10 +176,10 @@ void add_table_options(CLI::App& importer, TableOptions& table) {
           "what columns are, like user=uid,item=sku,time=ts,query=search,label=clicked,"
           "impressions=shown; nested JSON by dots");
   several("--where", table.where, "rows that count, like 'event=view|buy' or 'event!=test'");
-  importer.add_option("--items", table.items, "csv: table of the items");
+  add_input(importer, "--items", table.items, "csv: table of the items");
   several("--item-columns", table.item_columns,
           "like item=sku,title=name,text=about,categories=cat,numbers=price,picture=file");
-  importer.add_option("--users", table.users, "csv: table of the users");
+  add_input(importer, "--users", table.users, "csv: table of the users");
   several("--user-columns", table.user_columns, "like user=uid,categories=country");
   importer.add_option("--separator", table.separator,
                       "csv: comma, semicolon, tab or bar (default: as the header says)");
@@ -198,70 +199,71 @@ void add_data_command(CLI::App& app) {
 
   const auto in = std::make_shared<ImportArguments>();
   CLI::App* importer = data->add_subcommand("import", "Turn published files into a data folder");
-  importer->add_option("KIND", in->kind, fmt::format("layout of the files: {}", fmt::join(import_kinds(), ", ")))
+  add_option(*importer, "KIND", in->kind, fmt::format("layout of the files: {}", fmt::join(import_kinds(), ", ")))
       ->required()
       ->check(CLI::IsMember(import_kinds()));
-  importer
-      ->add_option(
-          "SRC", in->sources,
-          "folder of the files (s3rec, recbole: or the main file); csv: files of behaviours, - for standard input")
+  add_input(*importer, "SRC", in->sources,
+            "folder of the files (s3rec, recbole: or the main file); csv: files of behaviours, - for standard input",
+            "PATH")
       ->required();
-  importer->add_option("--out", in->out, "data folder to create");
-  importer->add_option("--min-length", in->options.filter.min_length, "users with fewer behaviours are left out")
-      ->capture_default_str();
-  importer
-      ->add_option("--k-core", in->options.filter.k_core,
-                   "users and items with fewer behaviours are left out, until nothing changes")
-      ->capture_default_str();
-  importer->add_option("--skip-bad", in->options.skip_bad, "rows that may be unusable; they are counted")
-      ->capture_default_str();
-  importer
-      ->add_option("--seed", in->options.seed, "seed of the made queries and of the order of behaviours at one time")
-      ->capture_default_str();
-  importer->add_option(
-      "--query-share", in->options.query_share,
-      "share of behaviours with a query, typed or made, 0 to 1 (default: 0.26 for movielens and amazon, "
-      "none made for the others)");
-  importer
-      ->add_option("--queries", in->queries,
-                   "amazon: leak-free (from brand and categories), or paper (the item's own description)")
-      ->check(CLI::IsMember({"leak-free", "paper"}))
-      ->capture_default_str();
+  add_option(*importer, "--out", in->out, "data folder to create");
+  add_option(*importer, "--min-length", in->options.filter.min_length, "users with fewer behaviours are left out",
+             from_0);
+  add_option(*importer, "--k-core", in->options.filter.k_core,
+             "users and items with fewer behaviours are left out, until nothing changes", from_0);
+  add_option(*importer, "--skip-bad", in->options.skip_bad, "rows that may be unusable; they are counted", from_0);
+  add_option(*importer, "--seed", in->options.seed,
+             "seed of the made queries and of the order of behaviours at one time", from_0);
+  add_option(*importer, "--query-share", in->options.query_share,
+             "share of behaviours with a query, typed or made, 0 to 1 (default: 0.26 for movielens and amazon, "
+             "none made for the others)",
+             {0, 1})
+      ->default_str("");
+  add_choice(*importer, "--queries", in->queries,
+             "amazon: from brand and categories, or as in the paper from the item's own description",
+             {"leak-free", "paper"});
   importer->add_flag("--exposures", in->options.exposures, "kuaisar: keep what was shown but not clicked as well");
   add_table_options(*importer, in->options.table);
+  importer->footer(
+      "Examples:\n  seminar data import movielens ml-latest-small --out data\n"
+      "  seminar data import csv events.csv --columns user=uid,item=sku,time=ts --out data");
   importer->callback([in] { run_import(*in); });
 
   const auto made = std::make_shared<SynthArguments>();
   CLI::App* synth = data->add_subcommand("synth", "Generate a data set whose truth is known");
-  synth->add_option("--out", made->out, "data folder to create")->required();
+  add_option(*synth, "--out", made->out, "data folder to create")->required();
   add_flags(*synth, made->settings);
+  synth->footer("Example:\n  seminar data synth --out data --users 1000");
   synth->callback([made] { run_synth(*made); });
 
   const auto to = std::make_shared<DataExportArguments>();
   CLI::App* exporter = data->add_subcommand("export", "Write a data folder as RecBole atomic files");
-  exporter->add_option("DIR", to->dir, "data folder")->required();
-  exporter->add_option("--out", to->out, "existing folder for NAME.inter, .item, .user")->required();
-  exporter->add_option("--name", to->name, "NAME of the files")->capture_default_str();
+  add_input(*exporter, "DIR", to->dir, "data folder", "FOLDER")->required();
+  add_option(*exporter, "--out", to->out, "existing folder for NAME.inter, .item, .user")->required();
+  add_option(*exporter, "--name", to->name, "NAME of the files");
+  exporter->footer("Example:\n  seminar data export data --out folder");
   exporter->callback([to] { run_export(*to); });
 
   const auto made_vectors = std::make_shared<FeaturesArguments>();
   CLI::App* features = data->add_subcommand("features", "Write a data folder anew with item vectors as a channel");
-  features->add_option("DIR", made_vectors->dir, "data folder")->required();
-  features->add_option("--channel", made_vectors->channel, "name of the channel; 'numeric' for numeric attributes")
+  add_input(*features, "DIR", made_vectors->dir, "data folder", "FOLDER")->required();
+  add_option(*features, "--channel", made_vectors->channel, "name of the channel; 'numeric' for numeric attributes")
       ->required();
-  features
-      ->add_option("--vectors", made_vectors->vectors,
-                   ".safetensors from 'encode', .npy [N, width], or .csv with a column item")
+  add_input(*features, "--vectors", made_vectors->vectors,
+            ".safetensors from 'encode', .npy [N, width], or .csv with a column item")
       ->required();
-  features->add_option("--ids", made_vectors->ids, "item ids, one a line, for a file without names");
-  features->add_option("--out", made_vectors->out, "data folder to create")->required();
+  add_input(*features, "--ids", made_vectors->ids, "item ids, one a line, for a file without names");
+  add_option(*features, "--out", made_vectors->out, "data folder to create")->required();
+  features->footer(
+      "Example:\n  seminar data features data --channel image --vectors vectors.safetensors --out with-images");
   features->callback([made_vectors] { run_features(*made_vectors); });
 
   const auto show = std::make_shared<InfoArguments>();
   CLI::App* info = data->add_subcommand("info", "Show what a data folder holds");
-  info->add_option("DIR", show->dir, "data folder")->required();
+  add_input(*info, "DIR", show->dir, "data folder", "FOLDER")->required();
   info->add_flag("--verify", show->verify, "read everything and compare with the checksums");
   info->add_flag("--json", show->json, "as JSON");
+  info->footer("Example:\n  seminar data info data --verify");
   info->callback([show] { run_info(*show); });
 
   add_leakage_command(*data);

@@ -10,6 +10,8 @@
 #include "apps/serve/runtime_scorer.h"
 #include "seminar/evaluation/evaluate.h"
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -54,7 +56,7 @@ std::string page_data(const ExploreArguments& a, const Dataset& data, const Safe
   }
   return json{{"data", data.info().kind},
               {"model", std::filesystem::path(a.model).filename().string()},
-              {"channels", json::parse(file.meta("channels"))},
+              {"channels", parse_json(file.meta("channels"), a.model + ": channels")},
               {"users", std::move(users)}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -67,7 +69,6 @@ std::string wasm_module(const std::string& path) {
 }
 
 void run(const ExploreArguments& a) {
-  check_writable(a.out);
   const std::string wasm = wasm_module(a.wasm);
   const Dataset data = Dataset::open(a.data);
   const ModelHandle model = open_model(a.model, data);
@@ -77,9 +78,9 @@ void run(const ExploreArguments& a) {
   const std::string page = explorer_page(page_data(a, data, SafetensorsFile(a.model), info.history), bytes.bytes(),
                                          std::as_bytes(std::span(wasm)));
   write_file(a.out, page);
-  fmt::print("{} users, {} candidates each, {:.1f} MB, written to {}\n",
-             std::min<int64_t>(a.users, std::ssize(held_out_targets(data, Split::test))), a.candidates,
-             static_cast<double>(page.size()) / 1e6, a.out);
+  print_out("{} users, {} candidates each, {:.1f} MB, written to {}\n",
+            std::min<int64_t>(a.users, std::ssize(held_out_targets(data, Split::test))), a.candidates,
+            static_cast<double>(page.size()) / 1e6, a.out);
 }
 
 }  // namespace
@@ -88,17 +89,16 @@ void add_explore_command(CLI::App& app) {
   auto a = std::make_shared<ExploreArguments>();
   CLI::App* command =
       app.add_subcommand("explore", "A page that ranks in the browser: move λ, γ, K and see what changes");
-  command->add_option("--data", a->data, "data set folder")->required();
-  command->add_option("--model", a->model, "file of 'seminar export'")->required();
-  command->add_option("--wasm", a->wasm, "seminar.wasm of the preset wasm")->required();
-  command->add_option("--users", a->users, "users to choose from, from short histories to long ones")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  command->add_option("--candidates", a->candidates, "items ranked for each: the held-out one and sampled others")
-      ->check(CLI::Range(2, 10000))
-      ->capture_default_str();
-  command->add_option("--out", a->out, "HTML file to write")->required();
+  add_input(*command, "--data", a->data, "data set folder", "FOLDER")->required();
+  add_input(*command, "--model", a->model, "file of 'seminar export'")->required();
+  add_input(*command, "--wasm", a->wasm, "seminar.wasm of the preset wasm")->required();
+  add_option(*command, "--users", a->users, "users to choose from, from short histories to long ones", {1, 10000});
+  add_option(*command, "--candidates", a->candidates, "items ranked for each: the held-out one and sampled others",
+             {2, 10000});
+  add_output(*command, "--out", a->out, "HTML file to write")->required();
   command->callback([a] { run(*a); });
+  command->footer(
+      "Example:\n  seminar explore --data data --model ranking.safetensors --wasm seminar.wasm --out page.html");
 }
 
 }  // namespace seminar

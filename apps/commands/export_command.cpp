@@ -7,6 +7,7 @@
 #include "seminar/export.h"
 #include "seminar/training/model_file.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -18,7 +19,6 @@ struct ExportArguments {
 };
 
 void run(ExportArguments& a) {
-  check_writable(a.out);
   const Dataset data = Dataset::open(a.data);
   const std::unique_ptr<Model> model = load_model(a.model, data);
   const SeminarModel* seminar = dynamic_cast<const SeminarModel*>(model.get());
@@ -29,9 +29,9 @@ void run(ExportArguments& a) {
   std::optional<QuantizedChannels> codes;
   if (!a.pq.empty()) codes = load_quantized(a.pq, *seminar, data);
   export_model(*seminar, data, codes ? &*codes : nullptr, a.options, a.out);
-  fmt::print("{} items, {} queries{}, {}, {:.1f} MB, written to {}\n", data.items(), data.queries(),
-             codes ? " with codes" : "", a.options.dtype, static_cast<double>(std::filesystem::file_size(a.out)) / 1e6,
-             a.out);
+  print_out("{} items, {} queries{}, {}, {:.1f} MB, written to {}\n", data.items(), data.queries(),
+            codes ? " with codes" : "", a.options.dtype, static_cast<double>(std::filesystem::file_size(a.out)) / 1e6,
+            a.out);
 }
 
 }  // namespace
@@ -40,16 +40,16 @@ void add_export_command(CLI::App& app) {
   auto a = std::make_shared<ExportArguments>();
   CLI::App* command =
       app.add_subcommand("export", "Write a SEMINAR model as one file for the runtime, 'seminar rank' and 'serve'");
-  command->add_option("--data", a->data, "data set folder")->required();
-  command->add_option("--model", a->model, "SEMINAR model file")->required();
-  command->add_option("--pq", a->pq, "codes of 'seminar quantize', to retrieve by them");
-  command->add_option("--dtype", a->options.dtype, "tables and matrices: f32, bf16, int8")->capture_default_str();
-  command->add_option("--history", a->history, "behaviours L that are kept of a user (default: as trained)")
-      ->check(CLI::Range(1, 1000000));
-  command->add_option("--k", a->k, "behaviours K that are retrieved (default: as trained)")
-      ->check(CLI::Range(1, 1000000));
-  command->add_option("--out", a->out, "file for the runtime")->required();
+  add_input(*command, "--data", a->data, "data set folder", "FOLDER")->required();
+  add_input(*command, "--model", a->model, "SEMINAR model file")->required();
+  add_input(*command, "--pq", a->pq, "codes of 'seminar quantize', to retrieve by them");
+  add_option(*command, "--dtype", a->options.dtype, "tables and matrices: f32, bf16, int8");
+  add_option(*command, "--history", a->history, "behaviours L that are kept of a user (default: as trained)",
+             {1, 1000000});
+  add_option(*command, "--k", a->k, "behaviours K that are retrieved (default: as trained)", {1, 1000000});
+  add_output(*command, "--out", a->out, "file for the runtime")->required();
   command->callback([a] { run(*a); });
+  command->footer("Example:\n  seminar export --data data --model model.safetensors --out ranking.safetensors");
 }
 
 }  // namespace seminar

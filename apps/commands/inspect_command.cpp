@@ -6,6 +6,8 @@
 #include "autograd/debug.h"
 #include "seminar/training/model_file.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
+#include "tensor/io/text.h"
 
 namespace seminar {
 namespace {
@@ -31,25 +33,26 @@ void add_inspect_command(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand(
       "inspect", "Print what a safetensors file holds: metadata, the tree of its modules with shapes and norms");
-  command->add_option("file", a->path, "a .safetensors file")->required();
+  add_input(*command, "file", a->path, "a .safetensors file")->required();
   command->add_flag("--dot", a->dot, "print the tree as Graphviz instead");
-  CLI::Option* data = command->add_option("--data", a->data, "data set folder, for --graph");
-  command
-      ->add_option("--graph", a->graph, "write the autograd graph of one small step of the model as Graphviz to FILE")
+  CLI::Option* data = add_input(*command, "--data", a->data, "data set folder, for --graph", "FOLDER");
+  add_output(*command, "--graph", a->graph,
+             "write the autograd graph of one small step of the model as Graphviz to FILE")
       ->needs(data);
+  command->footer("Example:\n  seminar inspect model.safetensors");
   command->callback([a] {
     if (!a->graph.empty()) {
-      check_writable(a->graph);
       draw_graph(a->path, a->data, a->graph);
     }
     const SafetensorsFile file(a->path);
     const ModuleTree tree = module_tree(file);
     if (a->dot) {
-      fmt::print("{}", tree.dot());
+      print_out("{}", tree.dot());
       return;
     }
-    for (const auto& [key, value] : file.metadata()) fmt::print("{}: {}\n", key, value);
-    fmt::print("{}{} tensors, {} numbers\n", tree.text(), file.entries().size(), tree.numbers);
+    for (const auto& [key, value] : file.metadata())
+      print_out("{}: {}\n", key, printable(value) ? value : shown(value));
+    print_out("{}{} tensors, {} numbers\n", tree.text(), file.entries().size(), tree.numbers);
   });
 }
 

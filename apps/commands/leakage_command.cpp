@@ -6,6 +6,7 @@
 #include "apps/cli.h"
 #include "seminar/evaluation/leakage.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -49,7 +50,7 @@ std::string share(const SplitLeakage& s, const LeakageRow& row) {
 }
 
 void print_row(const char* text, const std::string& valid, const std::string& test) {
-  fmt::print("{:<{}}{:>18}{:>18}\n", text, width, valid, test);
+  print_out("{:<{}}{:>18}{:>18}\n", text, width, valid, test);
 }
 
 void print(const Leakage& l) {
@@ -60,14 +61,14 @@ void print(const Leakage& l) {
   if (l.has_times)
     print_row(later_text, share(l.valid.later_training), share(l.test.later_training));
   else
-    fmt::print("The data have no times, only the order of actions: what compares times is left out.\n");
+    print_out("The data have no times, only the order of actions: what compares times is left out.\n");
   if (const SplitLeakage& test = l.test; l.has_times && 2 * test.before_training > test.targets)
-    fmt::print(
+    print_out(
         "Leave-one-out trains on the future here: {} of the test targets are earlier than some training action. Its "
         "figures compare models; they are no forecast.\n",
         share(static_cast<double>(test.before_training) / static_cast<double>(test.targets)));
   if (l.negatives == 0) return;
-  fmt::print(
+  print_out(
       "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "
       "users.\n",
       l.negatives, share(l.shared), share(l.shared_chance), l.same_negatives, l.users);
@@ -83,13 +84,10 @@ nlohmann::ordered_json json_of(const SplitLeakage& s, bool has_times) {
 
 void run(LeakageArguments& a) {
   check_settings(a.run);
-  if (!a.json.empty()) check_writable(a.json);
   const Dataset data = Dataset::open(a.dir);
   const Leakage l = find_leakage(data, a.run);
-  print(l);
-  if (a.json.empty()) return;
   const nlohmann::ordered_json json{{"data", data.fingerprint()},
-                                    {"seed", a.run.seed},
+                                    {"seed", a.run.eval_seed},
                                     {"validation", json_of(l.valid, l.has_times)},
                                     {"test", json_of(l.test, l.has_times)},
                                     {"has_times", l.has_times},
@@ -98,7 +96,7 @@ void run(LeakageArguments& a) {
                                     {"shared_by_chance", l.shared_chance},
                                     {"users_with_same_negatives", l.same_negatives},
                                     {"users", l.users}};
-  write_file(a.json, json.dump(2) + "\n");
+  if (!write_output(a.json, json.dump(2))) print(l);
 }
 
 }  // namespace
@@ -106,12 +104,12 @@ void run(LeakageArguments& a) {
 void add_leakage_command(CLI::App& data) {
   const auto a = std::make_shared<LeakageArguments>();
   CLI::App* command = data.add_subcommand("leakage", "Report what the held-out targets of a data folder give away");
-  command->add_option("DIR", a->dir, "data folder")->required();
-  command->add_option("--seed", a->run.seed, "seed of the negatives")->capture_default_str();
-  command->add_option("--eval-negatives", a->run.eval_negatives, "negatives a user (0: all items compete)")
-      ->capture_default_str();
-  command->add_option("--json", a->json, "write the report as JSON to this file");
+  add_input(*command, "DIR", a->dir, "data folder", "FOLDER")->required();
+  add_option(*command, "--seed", a->run.eval_seed, "seed of the negatives", from_0);
+  add_option(*command, "--eval-negatives", a->run.eval_negatives, "negatives a user (0: all items compete)", from_0);
+  add_output(*command, "--json", a->json, "write the report as JSON to this file ('-': standard output)");
   command->callback([a] { run(*a); });
+  command->footer("Example:\n  seminar data leakage data --eval-negatives 50");
 }
 
 }  // namespace seminar

@@ -13,7 +13,7 @@
 #include "seminar/studies/paper_studies.h"
 #include "seminar/studies/planted_study.h"
 #include "tensor/io/file.h"
-#include "tensor/parallel.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -24,7 +24,6 @@ struct StudyArguments {
   std::vector<std::string> sets, data;
   std::vector<int64_t> seeds{1, 2, 3};
   std::string effect = "all";
-  int64_t threads = 0;
   bool quick = false, compute_matched = true;
 };
 
@@ -105,26 +104,26 @@ void print_tables(const Results& r) {
   for (const Line& line : r.lines) {
     if (line.job->set != set) {
       set = line.job->set;
-      fmt::print(
+      print_out(
           "\n{}: {}, {} users ranked, seeds: {}\n{:<28} {:>6} {:>7} {:>8}  {:<16} {:>8} {:>7} {:>7} {:>6} {:>8}\n",
           r.title, set, line.metrics[0].users, line.metrics.size(), "model", "passes", "NDCG@5", "NDCG@10",
           "95 % interval", "NDCG@50", "HR@10", "MRR", "ties", "time");
     }
-    fmt::print("{:<28} {:>6} {:>7.4f} {:>8.4f}  [{:.4f}, {:.4f}] {:>8.4f} {:>7.4f} {:>7.4f} {:>6.3f} {:>8}\n",
-               line.job->experiment->name, line.passes, line.mean(&RankingMetrics::ndcg5), line.ndcg10.mean,
-               line.ndcg10.low, line.ndcg10.high, line.mean(&RankingMetrics::ndcg50), line.mean(&RankingMetrics::hr10),
-               line.mean(&RankingMetrics::mrr), line.mean(&RankingMetrics::tie_rate), duration(line.seconds));
+    print_out("{:<28} {:>6} {:>7.4f} {:>8.4f}  [{:.4f}, {:.4f}] {:>8.4f} {:>7.4f} {:>7.4f} {:>6.3f} {:>8}\n",
+              line.job->experiment->name, line.passes, line.mean(&RankingMetrics::ndcg5), line.ndcg10.mean,
+              line.ndcg10.low, line.ndcg10.high, line.mean(&RankingMetrics::ndcg50), line.mean(&RankingMetrics::hr10),
+              line.mean(&RankingMetrics::mrr), line.mean(&RankingMetrics::tie_rate), duration(line.seconds));
   }
 }
 
 void print_findings(const Results& r) {
-  fmt::print("\nVerdicts (NDCG@10 difference over users and seeds, 95 % interval; reproduced if all above zero)\n");
+  print_out("\nVerdicts (NDCG@10 difference over users and seeds, 95 % interval; reproduced if all above zero)\n");
   for (const Finding& f : r.findings) {
     if (f.verdict == Verdict::not_testable)
-      fmt::print("  {}: {}\n", name_of(f.verdict), f.claim.text);
+      print_out("  {}: {}\n", name_of(f.verdict), f.claim.text);
     else
-      fmt::print("  {:+.4f} [{:+.4f}, {:+.4f}]  {}: {}\n", f.contrast.mean, f.contrast.low, f.contrast.high,
-                 name_of(f.verdict), f.claim.text);
+      print_out("  {:+.4f} [{:+.4f}, {:+.4f}]  {}: {}\n", f.contrast.mean, f.contrast.low, f.contrast.high,
+                name_of(f.verdict), f.claim.text);
   }
 }
 
@@ -206,7 +205,7 @@ void write_results(const Results& r, const StudyArguments& a) {
   write_file(base + ".csv", csv_of(r));
   write_file(base + ".json", json_of(r, a) + "\n");
   write_file(base + ".svg", r.x_label.empty() ? table_chart(r) : figure_chart(r));
-  fmt::print("\nwritten to {}.csv, .json, .svg\n", base);
+  print_out("\nwritten to {}.csv, .json, .svg\n", base);
 }
 
 // The sets asked for: by default all that can be had here.
@@ -247,17 +246,17 @@ void run_paper_study(const StudyArguments& a) {
 }
 
 void print_planted(const std::vector<PlantedEffect>& effects, const std::vector<Finding>& findings) {
-  fmt::print("\n{:<10} {:<8} {:>9}  {:<20} {:<12} {}\n", "effect", "planted", "contrast", "95 % interval", "found",
-             "claim");
+  print_out("\n{:<10} {:<8} {:>9}  {:<20} {:<12} {}\n", "effect", "planted", "contrast", "95 % interval", "found",
+            "claim");
   int64_t expected = 0;
   for (std::size_t i = 0; i < effects.size(); ++i) {
     const Interval& c = findings[i].contrast;
     const bool found = findings[i].verdict == Verdict::reproduced;
     expected += found == effects[i].planted;
-    fmt::print("{:<10} {:<8} {:>+9.4f}  {:<20} {:<12} {}\n", effects[i].name, effects[i].planted ? "yes" : "no", c.mean,
-               fmt::format("[{:+.4f}, {:+.4f}]", c.low, c.high), found ? "yes" : "no", effects[i].claim.text);
+    print_out("{:<10} {:<8} {:>+9.4f}  {:<20} {:<12} {}\n", effects[i].name, effects[i].planted ? "yes" : "no", c.mean,
+              fmt::format("[{:+.4f}, {:+.4f}]", c.low, c.high), found ? "yes" : "no", effects[i].claim.text);
   }
-  fmt::print("\n{} of {} as planted\n", expected, effects.size());
+  print_out("\n{} of {} as planted\n", expected, effects.size());
 }
 
 void run_planted(const StudyArguments& a) {
@@ -284,8 +283,6 @@ void run_planted(const StudyArguments& a) {
 }
 
 void run(StudyArguments& a) {
-  check(a.threads >= 0, "--threads: must be 0 or more: {}", a.threads);
-  if (a.threads > 0) set_threads(static_cast<int>(a.threads));
   std::filesystem::create_directories(a.sources.folder);
   if (leads()) check_writable(a.sources.folder + "/" + a.name + ".csv");
   if (a.name == "planted")
@@ -309,21 +306,21 @@ void add_model_studies(CLI::App& study) {
     const auto a = std::make_shared<StudyArguments>();
     a->name = name;
     CLI::App* command = study.add_subcommand(name, help);
-    command->add_option("--out", a->sources.folder, "folder for results, finished runs and data sets")->required();
-    command->add_option("--seeds", a->seeds, "how many seeds, or which: 1,2,3")->delimiter(',')->capture_default_str();
+    add_option(*command, "--out", a->sources.folder, "folder for results, finished runs and data sets")->required();
+    add_option(*command, "--seeds", a->seeds, "how many seeds, or which: 1,2,3", from_0);
     command->add_flag("--quick", a->quick, "small models, few targets: minutes");
-    command->add_option("--threads", a->threads, "threads (0: all cores)")->capture_default_str();
+    add_threads(*command);
     if (a->name == "planted") {
-      command->add_option("--effect", a->effect, "all, or one of old-items, queries, lambda, norms")
-          ->capture_default_str();
+      add_option(*command, "--effect", a->effect, "all, or one of old-items, queries, lambda, norms");
     } else {
-      command->add_option("--sets", a->sets, "movielens, lastfm, beauty, generated (default: all that are here)")
-          ->delimiter(',');
-      command->add_option("--data", a->data, "data set folder to study instead; may be repeated");
-      command->add_option("--s3rec", a->sources.s3rec, "folder with S3-Rec's LastFM.txt, Beauty.txt and attributes");
+      add_option(*command, "--sets", a->sets, "movielens, lastfm, beauty, generated (default: all that are here)");
+      add_input(*command, "--data", a->data, "data set folder to study instead; may be repeated", "FOLDER");
+      add_input(*command, "--s3rec", a->sources.s3rec, "folder with S3-Rec's LastFM.txt, Beauty.txt and attributes",
+                "FOLDER");
       command->add_flag("--compute-matched,!--no-compute-matched", a->compute_matched,
                         "pretraining passes are taken from fine-tuning, so that all models make as many");
     }
+    command->footer(fmt::format("Example:\n  seminar study {} --out study --quick", name));
     command->callback([a] { run(*a); });
   }
 }

@@ -13,7 +13,8 @@ struct ModuleTree {
   std::string name;
   std::string shape;
   int64_t numbers = 0;  ///< of all tensors below
-  double square = 0;    ///< sum of their squares; integers do not count
+  double square = 0;    ///< sum of their squares
+  bool read = false;    ///< whether the type of any of them is read, so that there is a norm
   std::vector<ModuleTree> parts;
 
   /// A line each: name, shape, how many numbers, their norm √Σx².

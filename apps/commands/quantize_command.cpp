@@ -8,6 +8,7 @@
 #include "seminar/training/model_file.h"
 #include "tensor/gemm.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -32,10 +33,6 @@ double kept_variance(const ProductQuantizer& q, const Tensor& x, const std::vect
 }
 
 void run(const QuantizeArguments& a) {
-  check(a.options.sub_quantizers >= 1 && a.options.centroids >= 1 &&
-            a.options.centroids <= ProductQuantizer::max_centroids,
-        "--centroids: must be from 1 to {}: {}", ProductQuantizer::max_centroids, a.options.centroids);
-  check_writable(a.out);
   const Dataset data = Dataset::open(a.data);
   const std::unique_ptr<Model> model = load_model(a.model, data);
   const SeminarModel* seminar = dynamic_cast<const SeminarModel*>(model.get());
@@ -49,15 +46,15 @@ void run(const QuantizeArguments& a) {
   tables.query = matmul(tables.query, channels.transform.key);
   for (Tensor& t : tables.item) t = matmul(t, channels.transform.key);
   const auto& quantizers = channels.quantizer->channels();
-  fmt::print("query: {} vectors, {:.1f} % of the variance kept\n", tables.query.size(0),
-             100 * kept_variance(quantizers[0], tables.query, channels.query));
+  print_out("query: {} vectors, {:.1f} % of the variance kept\n", tables.query.size(0),
+            100 * kept_variance(quantizers[0], tables.query, channels.query));
   for (std::size_t m = 0; m < tables.item.size(); ++m)
-    fmt::print("item channel {}: {} vectors, {:.1f} % of the variance kept\n", m, tables.item[m].size(0),
-               100 * kept_variance(quantizers[m + 1], tables.item[m], channels.item[m]));
+    print_out("item channel {}: {} vectors, {:.1f} % of the variance kept\n", m, tables.item[m].size(0),
+              100 * kept_variance(quantizers[m + 1], tables.item[m], channels.item[m]));
   const double bits = static_cast<double>(std::ssize(quantizers) * a.options.sub_quantizers) *
                       std::log2(static_cast<double>(a.options.centroids));
-  fmt::print("{} x {} codes a channel, {:.1f} bytes a behaviour, written to {}\n", a.options.sub_quantizers,
-             a.options.centroids, bits / 8, a.out);
+  print_out("{} x {} codes a channel, {:.1f} bytes a behaviour, written to {}\n", a.options.sub_quantizers,
+            a.options.centroids, bits / 8, a.out);
 }
 
 }  // namespace
@@ -66,16 +63,17 @@ void add_quantize_command(CLI::App& app) {
   auto a = std::make_shared<QuantizeArguments>();
   CLI::App* command =
       app.add_subcommand("quantize", "Train codebooks on a model's channels and code all items and queries");
-  command->add_option("--data", a->data, "data set folder")->required();
-  command->add_option("--model", a->model, "SEMINAR model file")->required();
-  command->add_option("--out", a->out, "file for codebooks and codes")->required();
-  command->add_option("--sub-quantizers", a->options.sub_quantizers, "sub-quantizers S a channel")
-      ->capture_default_str();
-  command->add_option("--centroids", a->options.centroids, "centroids a sub-quantizer, up to 1024")
-      ->capture_default_str();
-  command->add_option("--iterations", a->options.iterations, "k-means rounds")->capture_default_str();
-  command->add_option("--seed", a->options.seed, "seed of the codebooks")->capture_default_str();
+  add_input(*command, "--data", a->data, "data set folder", "FOLDER")->required();
+  add_input(*command, "--model", a->model, "SEMINAR model file")->required();
+  add_output(*command, "--out", a->out, "file for codebooks and codes")->required();
+  add_option(*command, "--sub-quantizers", a->options.sub_quantizers, "sub-quantizers S per channel", {1, 1024});
+  add_option(*command, "--centroids", a->options.centroids, "centroids per sub-quantizer",
+             {1, ProductQuantizer::max_centroids});
+  add_option(*command, "--iterations", a->options.iterations, "k-means rounds", {1, 100000});
+  add_option(*command, "--seed", a->options.seed, "seed of the codebooks", from_0);
+  add_threads(*command);
   command->callback([a] { run(*a); });
+  command->footer("Example:\n  seminar quantize --data data --model model.safetensors --out codes.safetensors");
 }
 
 }  // namespace seminar

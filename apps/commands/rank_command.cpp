@@ -8,6 +8,7 @@
 
 #include "apps/cli.h"
 #include "apps/serve/ranking.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -24,8 +25,8 @@ void print_stats(std::vector<double>& seconds, int64_t requests, int64_t candida
   const auto at = [&](double share) {
     return 1e6 * seconds[static_cast<std::size_t>(share * static_cast<double>(seconds.size() - 1))];
   };
-  fmt::print(stderr, "{} requests, {} candidates; a request is ranked in {:.0f} µs (p50), {:.0f} µs (p99)\n", requests,
-             candidates, at(0.5), at(0.99));
+  print_error("{} requests, {} candidates; a request is ranked in {:.0f} µs (p50), {:.0f} µs (p99)\n", requests,
+              candidates, at(0.5), at(0.99));
 }
 
 bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
@@ -49,13 +50,13 @@ void run(const RankArguments& a) {
     ++requests;
     bool answered = false;
     try {
-      fmt::print("{}\n", ranking.answer(line));
+      print_out("{}\n", ranking.answer(line));
       answered = true;
     } catch (const Error& e) {
-      fmt::print("{}\n", error_answer(e));
+      print_out("{}\n", error_answer(e));
       if (wrong++ == 0) first_wrong = fmt::format("line {}: {}", number, e.what());
     }
-    if (std::fflush(stdout) != 0) fail("standard output: cannot be written");
+    if (flush_text(stdout) != 0) return;  // main() tells it
     if (!answered) continue;
     candidates += ranking.candidates();
     seconds.push_back(ranking.seconds());
@@ -77,17 +78,14 @@ void add_rank_command(CLI::App& app) {
   auto a = std::make_shared<RankArguments>();
   CLI::App* command =
       app.add_subcommand("rank", "Score candidates with an exported model: JSON lines in, JSON lines out");
-  command->add_option("--model", a->model, "file of 'seminar export'")->required();
-  command->add_option("input", a->input, "requests, one a line ('-': standard input)")->capture_default_str();
-  command->add_option("--history", a->history, "behaviours that are kept of a user (0: as exported)")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
+  add_input(*command, "--model", a->model, "file of 'seminar export'")->required();
+  add_input(*command, "input", a->input, "requests, one a line ('-': standard input)");
+  add_option(*command, "--history", a->history, "behaviours that are kept of a user (0: as exported)", {0, 1000000});
   command->add_flag("--stats", a->stats, "print at the end how long requests took");
-  command->add_option("--repeat", a->repeat, "rank every request this many times, for --stats")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
+  add_option(*command, "--repeat", a->repeat, "rank every request this many times, for --stats", {1, 1000000});
   command->add_flag("--skip-unknown", a->skip_unknown, "say nothing about items that the model does not know");
   command->footer(
+      "Example:\n  seminar rank --model ranking.safetensors requests.jsonl\n"
       "A request: {\"history\": [\"50\", {\"item\": \"318\", \"query\": \"prison\"}], \"candidates\": [\"1\", \"2\"]}\n"
       "and, if wanted, \"query\", \"k\", \"codes\", \"weights\", \"explain\", \"id\": see docs/embedding.md");
   command->callback([a] { run(*a); });

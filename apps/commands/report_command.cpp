@@ -17,6 +17,8 @@
 #include "seminar/training/model_file.h"
 #include "tensor/gemm.h"
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
+#include "tensor/io/print.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
 
@@ -82,7 +84,7 @@ std::string machine() {
 
 std::vector<std::vector<std::string>> settings_rows(const std::string& settings) {
   std::vector<std::vector<std::string>> rows;
-  const auto json = nlohmann::ordered_json::parse(settings);
+  const auto json = parse_ordered_json(settings, "settings");
   for (const auto& [name, value] : json.items())
     rows.push_back({name, value.is_string() ? value.get<std::string>() : value.dump()});
   return rows;
@@ -240,9 +242,11 @@ void add_settings(ReportPage& page, const std::vector<RunModel>& models) {
 
 void run(const std::string& folder, const std::string& data_folder, const std::string& out) {
   check(fs::is_directory(folder), "{}: not a folder", folder);
-  check_writable(out);
   const Dataset data = Dataset::open(data_folder.empty() ? folder + "/data" : data_folder);
   std::vector<RunModel> models = models_of(folder, data);
+  check_not_input("--out", out, data_folder.empty() ? folder + "/data" : data_folder);
+  for (const RunModel& m : models)
+    for (const std::string& read : {m.path, training_log_path(m.path)}) check_not_input("--out", out, read);
   const RunSettings first_run = run_settings_from_json(models[0].run, models[0].path);
   Progress progress("report", "models");
   const int64_t steps = std::ssize(models) + 3;
@@ -281,7 +285,7 @@ void run(const std::string& folder, const std::string& data_folder, const std::s
   add_settings(page, models);
   progress.update(steps, steps, steps, "");
   write_file(out, page.html());
-  fmt::print("{} models, written to {}\n", models.size(), out);
+  print_out("{} models, written to {}\n", models.size(), out);
 }
 
 }  // namespace
@@ -293,9 +297,11 @@ void add_report_command(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   CLI::App* command =
       app.add_subcommand("report", "A page about the models in a folder: metrics, training, attention, codes");
-  command->add_option("folder", a->folder, "folder of a run: model files and the data set in data/")->required();
-  command->add_option("--data", a->data, "data set folder (default: FOLDER/data)");
-  command->add_option("--out", a->out, "HTML file to write")->required();
+  add_option(*command, "folder", a->folder, "folder of a run: model files and the data set in data/")->required();
+  add_input(*command, "--data", a->data, "data set folder (default: FOLDER/data)", "FOLDER");
+  add_output(*command, "--out", a->out, "HTML file to write")->required();
+  add_threads(*command);
+  command->footer("Example:\n  seminar report seminar-demo --out report.html");
   command->callback([a] { run(a->folder, a->data, a->out); });
 }
 

@@ -5,6 +5,7 @@
 #include "apps/commands/world.h"
 #include "seminar/distributed/scaling.h"
 #include "tensor/error.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -20,8 +21,8 @@ void run(ScalingArguments& a) {
   if (world().size() > 1) {
     const Network n = measure_network(world());
     if (leads())
-      fmt::print("{} ranks: {:.2f} µs a message, {:.2f} GB/s a rank\n", world().size(), 1e6 * n.latency,
-                 1e-9 * n.bandwidth);
+      print_out("{} ranks: {:.2f} µs a message, {:.2f} GB/s a rank\n", world().size(), 1e6 * n.latency,
+                1e-9 * n.bandwidth);
     return;
   }
   StepModel m = a.model;
@@ -30,21 +31,20 @@ void run(ScalingArguments& a) {
   m.latency *= 1e-6;
   m.bandwidth *= 1e9;
   check(m.bandwidth > 0 && a.batch > 0, "--bandwidth, --batch: must be above 0");
-  fmt::print("{:>23} {:^53}   {:^50}\n{:>6} {:>8} {:>7}", "", "tables on every rank", "tables sharded by id", "ranks",
-             "batch", "compute");
+  print_out("{:>23} {:^53}   {:^50}\n{:>6} {:>8} {:>7}", "", "tables on every rank", "tables sharded by id", "ranks",
+            "batch", "compute");
   for (int i = 0; i < 2; ++i)
-    fmt::print(" {:>7} {:>9} {:>9} {:>9} {:>5} {:>8}", "dense", "rows", "step ms", "MB sent", "eff.", "GB");
-  fmt::print("\n");
+    print_out(" {:>7} {:>9} {:>9} {:>9} {:>5} {:>8}", "dense", "rows", "step ms", "MB sent", "eff.", "GB");
+  print_out("\n");
   for (const int64_t ranks : a.ranks) {
-    check(ranks >= 1, "--ranks: must be 1 or more: {}", ranks);
     const double n = static_cast<double>(ranks), batch = a.fixed ? a.batch : a.batch * n;
     for (const bool sharded : {false, true}) {
       const StepTime t = predict(m, ranks, batch, sharded), one = predict(m, 1, a.batch, sharded);
-      if (!sharded) fmt::print("{:>6} {:>8.0f} {:>7.1f}", ranks, batch, 1e3 * t.compute);
-      fmt::print(" {:>7.1f} {:>9.1f} {:>9.1f} {:>9.2f} {:>5.2f} {:>8.2f}", 1e3 * t.dense, 1e3 * t.rows, 1e3 * t.total(),
-                 1e-6 * t.bytes, batch / a.batch * one.total() / t.total() / n, 1e-9 * t.memory);
+      if (!sharded) print_out("{:>6} {:>8.0f} {:>7.1f}", ranks, batch, 1e3 * t.compute);
+      print_out(" {:>7.1f} {:>9.1f} {:>9.1f} {:>9.2f} {:>5.2f} {:>8.2f}", 1e3 * t.dense, 1e3 * t.rows, 1e3 * t.total(),
+                1e-6 * t.bytes, batch / a.batch * one.total() / t.total() / n, 1e-9 * t.memory);
     }
-    fmt::print("\n");
+    print_out("\n");
   }
 }
 
@@ -55,7 +55,7 @@ void add_scaling_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "scaling", "Predict the time of a step on N machines; under mpirun measure the messages between them");
   const auto option = [&](const char* name, auto& value, const char* help) {
-    return command->add_option(name, value, help)->check(CLI::NonNegativeNumber)->capture_default_str();
+    return add_option(*command, name, value, help, from_0);
   };
   option("--compute", a->model.target, "ms of one target on a rank, from 'train --stats'");
   option("--update", a->model.update, "ms of a step's update, from the same");
@@ -69,7 +69,8 @@ void add_scaling_command(CLI::App& app) {
   option("--batch", a->batch, "targets of a rank's part of a batch");
   option("--cores", a->model.cores, "cores that all ranks share (0: each has its own)");
   command->add_flag("--fixed-batch", a->fixed, "--batch is the whole batch, shared by the ranks");
-  command->add_option("--ranks", a->ranks, "numbers of ranks")->delimiter(',')->capture_default_str();
+  add_option(*command, "--ranks", a->ranks, "numbers of ranks", from_1);
+  command->footer("Example:\n  seminar scaling --compute 1.2 --ranks 1,2,4,8");
   command->callback([a] { run(*a); });
 }
 

@@ -4,6 +4,7 @@
 #include "apps/cli.h"
 #include "apps/serve/model_service.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -33,14 +34,14 @@ void run(ServeArguments& a) {
   ModelService service(a.model);
   const auto listening = [&](uint16_t port) {
     const bool v6 = o.address.find(':') != std::string::npos;
-    fmt::print(stderr, "listening on http://{}:{}\n", v6 ? "[" + o.address + "]" : o.address, port);
+    print_error("listening on http://{}:{}\n", v6 ? "[" + o.address + "]" : o.address, port);
   };
   const auto reload = [&] {
     try {
       service.reload();
-      fmt::print(stderr, "{}: loaded anew: model {}\n", a.model.path, service.model());
+      print_error("{}: loaded anew: model {}\n", a.model.path, service.model());
     } catch (const std::exception& e) {
-      fmt::print(stderr, "{}; model {} stays\n", e.what(), service.model());
+      print_error("{}; model {} stays\n", e.what(), service.model());
     }
   };
   serve(service, o, listening, reload);
@@ -54,17 +55,16 @@ void add_serve_command(CLI::App& app) {
   ModelServiceOptions& m = a->model;
   CLI::App* command =
       app.add_subcommand("serve", "Answer ranking requests over HTTP: POST /rank, GET /healthz, GET /metrics");
-  command->add_option("--model", m.path, "file of 'seminar export'; SIGHUP loads it anew")->required();
+  add_input(*command, "--model", m.path, "file of 'seminar export'; SIGHUP loads it anew")->required();
   command->add_flag("--map", m.map, "map the file instead of reading it: it must not be changed in place");
-  command
-      ->add_option("--address", o.address, "IP address to listen on, or localhost; one of other machines needs a token")
-      ->capture_default_str();
-  command->add_option("--port", o.port, "port (0: one that is free)")->capture_default_str();
-  command->add_option("--token-file", a->token_file, "file with the token that 'Authorization: Bearer' must bring");
-  command->add_option("--page", a->page_file, "HTML file that GET / answers, like one of 'seminar explore'");
+  add_option(*command, "--address", o.address,
+             "IP address to listen on, or localhost; one of other machines needs a token");
+  add_option(*command, "--port", o.port, "port (0: one that is free)");
+  add_input(*command, "--token-file", a->token_file, "file with the token that 'Authorization: Bearer' must bring");
+  add_input(*command, "--page", a->page_file, "HTML file that GET / answers, like one of 'seminar explore'");
   command->add_flag("--skip-unknown", m.skip_unknown, "say nothing about items that the model does not know");
   const auto number = [&](const char* name, auto& value, const char* help, double low, double high) {
-    command->add_option(name, value, help)->check(CLI::Range(low, high))->capture_default_str();
+    add_option(*command, name, value, help, {low, high});
   };
   number("--history", m.history, "behaviours that are kept of a user (0: as exported)", 0, 1000000);
   number("--threads", o.threads, "threads that rank", 1, 256);
@@ -78,6 +78,7 @@ void add_serve_command(CLI::App& app) {
   number("--max-explained", m.limits.explained, "candidates × k × heads of a request with \"explain\"", 1, 1e9);
   number("--max-answer", m.limits.answer_bytes, "bytes of an answer", 64, 1 << 30);
   number("--timeout", o.seconds, "s for a request to come, then to be ranked, then for its answer to go", 0.1, 3600);
+  command->footer("Example:\n  seminar serve --model ranking.safetensors --port 8080");
   command->callback([a] { run(*a); });
 }
 

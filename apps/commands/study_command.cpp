@@ -10,6 +10,7 @@
 #include "seminar/studies/recall_study.h"
 #include "seminar/training/model_file.h"
 #include "tensor/io/file.h"
+#include "tensor/io/print.h"
 
 namespace seminar {
 namespace {
@@ -25,15 +26,6 @@ struct Table4Arguments {
   bool quick = false;
   Table4Settings settings;
 };
-
-void check_settings(const RecallSettings& s) {
-  check(s.draws >= 1, "--draws: must be 1 or more: {}", s.draws);
-  check(!s.lengths.empty() && !s.ks.empty(), "--lengths and --k: need a number each");
-  for (const int64_t length : s.lengths) check(length >= 1, "--lengths: must be 1 or more: {}", length);
-  for (const int64_t k : s.ks) check(k >= 1, "--k: must be 1 or more: {}", k);
-  check(s.corpus >= 1, "--corpus: must be 1 or more: {}", s.corpus);
-  check(s.steps >= 0, "--steps: must be 0 or more: {}", s.steps);
-}
 
 void check_codes(int64_t dim, int64_t sub_quantizers, int64_t centroids) {
   check(dim >= 1 && sub_quantizers >= 1 && dim % sub_quantizers == 0, "--sub-quantizers: must divide the width {}: {}",
@@ -58,13 +50,13 @@ struct Table {
 
 void print(const Table& table) {
   for (const auto& [key, lines] : table.groups) {
-    fmt::print("\n{}, L = {}\n{:<36}", key.first, key.second, "method");
-    for (const RecallRow& r : lines[0]) fmt::print("  {:>12}", fmt::format("R@{}", r.k));
-    fmt::print("  {:>9}  {:>9}\n", "µs", "bytes/key");
+    print_out("\n{}, L = {}\n{:<36}", key.first, key.second, "method");
+    for (const RecallRow& r : lines[0]) print_out("  {:>12}", fmt::format("R@{}", r.k));
+    print_out("  {:>9}  {:>9}\n", "µs", "bytes/key");
     for (const auto& line : lines) {
-      fmt::print("{:<36}", line[0].method);
-      for (const RecallRow& r : line) fmt::print("  {:>12}", fmt::format("{:.3f} ±{:.3f}", r.recall, r.error));
-      fmt::print("  {:>9.0f}  {:>9.1f}\n", line.back().microseconds, line[0].bytes);
+      print_out("{:<36}", line[0].method);
+      for (const RecallRow& r : line) print_out("  {:>12}", fmt::format("{:.3f} ±{:.3f}", r.recall, r.error));
+      print_out("  {:>9.0f}  {:>9.1f}\n", line.back().microseconds, line[0].bytes);
     }
   }
 }
@@ -98,7 +90,7 @@ void write_results(const std::string& out, const std::string& name, const std::s
   write_file(fmt::format("{}/{}.csv", out, name), csv);
   write_file(fmt::format("{}/{}.json", out, name), json.dump(2) + "\n");
   write_file(fmt::format("{}/{}.svg", out, name), line_charts(title, "K", "recall", panels));
-  fmt::print("\nwritten to {}/{}.csv, .json, .svg\n", out, name);
+  print_out("\nwritten to {}/{}.csv, .json, .svg\n", out, name);
 }
 
 StudyProgress shown(Progress& progress) {
@@ -109,24 +101,25 @@ StudyProgress shown(Progress& progress) {
 }
 
 void add_common(CLI::App& command, RecallSettings& s, std::string& out, bool& quick) {
-  command.add_option("--out", out, "folder for the CSV, JSON and SVG files")->required();
-  command.add_flag("--quick", quick, "few draws of L = 2000 only");
-  command.add_option("--draws", s.draws, "histories drawn per setting")->capture_default_str();
-  command.add_option("--lengths", s.lengths, "history lengths L")->delimiter(',')->capture_default_str();
-  command.add_option("--k", s.ks, "numbers K retrieved")->delimiter(',')->capture_default_str();
-  command.add_option("--corpus", s.corpus, "vectors that codebooks are trained on")->capture_default_str();
-  command.add_option("--steps", s.steps, "training steps of RQ-VAE")->capture_default_str();
-  command.add_option("--seed", s.seed, "seed of every draw")->capture_default_str();
+  add_option(command, "--out", out, "folder for the CSV, JSON and SVG files")->required();
+  command.add_flag("--quick", quick, "few draws of L = 2000 only, unless --draws or --lengths are given");
+  add_option(command, "--draws", s.draws, "histories drawn per setting", from_1);
+  add_option(command, "--lengths", s.lengths, "history lengths L", from_1);
+  add_option(command, "--k", s.ks, "numbers K retrieved", from_1);
+  add_option(command, "--corpus", s.corpus, "vectors that codebooks are trained on", from_1);
+  add_option(command, "--steps", s.steps, "training steps of RQ-VAE", from_0);
+  add_option(command, "--seed", s.seed, "seed of every draw", from_0);
+  add_threads(command);
 }
 
-void shorten(RecallSettings& s) {
-  s.draws = std::min<int64_t>(s.draws, 3);
-  s.lengths = {2000};
+// What --quick makes smaller, unless it was asked for.
+void shorten(RecallSettings& s, const CLI::App& command) {
+  if (!is_given(command, "--draws")) s.draws = std::min<int64_t>(s.draws, 3);
+  if (!is_given(command, "--lengths")) s.lengths = {2000};
 }
 
-void run_figure2(Figure2Arguments& a) {
-  if (a.quick) shorten(a.settings);
-  check_settings(a.settings);
+void run_figure2(Figure2Arguments& a, const CLI::App& command) {
+  if (a.quick) shorten(a.settings, command);
   check_codes(a.settings.dim, a.settings.sub_quantizers, a.settings.centroids);
   std::filesystem::create_directories(a.out);
   check_writable(a.out + "/figure2.csv");
@@ -139,9 +132,8 @@ void run_figure2(Figure2Arguments& a) {
                 rows);
 }
 
-void run_table4(Table4Arguments& a) {
-  if (a.quick) shorten(a.settings);
-  check_settings(a.settings);
+void run_table4(Table4Arguments& a, const CLI::App& command) {
+  if (a.quick) shorten(a.settings, command);
   check(a.settings.candidates >= 1, "--candidates: must be 1 or more: {}", a.settings.candidates);
   std::filesystem::create_directories(a.out);
   check_writable(a.out + "/table4.csv");
@@ -165,22 +157,22 @@ void add_study_command(CLI::App& app) {
   const auto figure2 = std::make_shared<Figure2Arguments>();
   CLI::App* drawn = study->add_subcommand("figure2", "Recall of PQ and its rivals on i.i.d. vectors");
   add_common(*drawn, figure2->settings, figure2->out, figure2->quick);
-  drawn->add_option("--dim", figure2->settings.dim, "width d; the paper states 64")->capture_default_str();
-  drawn->add_option("--sub-quantizers", figure2->settings.sub_quantizers, "the paper states 8")->capture_default_str();
-  drawn->add_option("--centroids", figure2->settings.centroids, "the paper states 512")->capture_default_str();
-  drawn->callback([figure2] { run_figure2(*figure2); });
+  add_option(*drawn, "--dim", figure2->settings.dim, "width d; the paper states 64");
+  add_option(*drawn, "--sub-quantizers", figure2->settings.sub_quantizers, "the paper states 8");
+  add_option(*drawn, "--centroids", figure2->settings.centroids, "the paper states 512");
+  drawn->footer("Example:\n  seminar study figure2 --out study --quick");
+  drawn->callback([figure2, drawn] { run_figure2(*figure2, *drawn); });
 
   const auto table4 = std::make_shared<Table4Arguments>();
   CLI::App* trained = study->add_subcommand("table4", "The same on the vectors of a trained model");
   add_common(*trained, table4->settings, table4->out, table4->quick);
-  trained->add_option("--data", table4->data, "data set folder")->required();
-  trained->add_option("--model", table4->model, "SEMINAR model file")->required();
-  trained->add_option("--sub-quantizers", table4->settings.sub_quantizers, "sub-quantizers S a channel")
-      ->capture_default_str();
-  trained->add_option("--centroids", table4->settings.centroids, "centroids a sub-quantizer")->capture_default_str();
-  trained->add_option("--candidates", table4->settings.candidates, "candidates of the exact second pass, times K")
-      ->capture_default_str();
-  trained->callback([table4] { run_table4(*table4); });
+  add_input(*trained, "--data", table4->data, "data set folder", "FOLDER")->required();
+  add_input(*trained, "--model", table4->model, "SEMINAR model file")->required();
+  add_option(*trained, "--sub-quantizers", table4->settings.sub_quantizers, "sub-quantizers S a channel");
+  add_option(*trained, "--centroids", table4->settings.centroids, "centroids a sub-quantizer");
+  add_option(*trained, "--candidates", table4->settings.candidates, "candidates of the exact second pass, times K");
+  trained->footer("Example:\n  seminar study table4 --data data --model model.safetensors --out study");
+  trained->callback([table4, trained] { run_table4(*table4, *trained); });
 }
 
 }  // namespace seminar

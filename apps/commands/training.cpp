@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli.h"
+#include "apps/commands/step_log.h"
 #include "apps/commands/training_log.h"
 #include "apps/commands/world.h"
 #include "seminar/retrieval/quantized_model.h"
@@ -19,11 +20,8 @@ void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const st
 }
 
 void add_memory_limit(CLI::App& command, int64_t& bytes) {
-  command
-      .add_option("--max-memory", bytes,
-                  "refuse what would need more memory for tensors, such as 800M or 2G (0: no limit)")
-      ->transform(CLI::AsSizeValue(false))
-      ->capture_default_str();
+  add_size(command, "--max-memory", bytes,
+           "refuse what would need more memory for tensors, such as 800M or 2G (0: no limit)");
 }
 
 void limit_memory(int64_t limit, const MemoryEstimate& estimate, const std::string& what) {
@@ -57,6 +55,10 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
                         const CheckpointArguments& checkpoint) {
   Progress progress(label, "targets", !leads());
   TrainingLog log(checkpoint.log, checkpoint.resume);
+  std::optional<EventFile> events;
+  std::optional<CsvLog> csv;
+  if (leads() && !checkpoint.tensorboard.empty()) events.emplace(checkpoint.tensorboard);
+  if (leads() && !checkpoint.step_log.empty()) csv.emplace(checkpoint.step_log, checkpoint.resume);
   TrainOptions options;
   options.checkpoint = checkpoint.file;
   options.checkpoint_every = checkpoint.every;
@@ -67,10 +69,21 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
     for (const LossPart& part : p.loss)
       text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
     progress.update(p.step, p.steps, p.targets, text);
-    if (!checkpoint.log.empty()) log.add(p, progress.seconds());
-    if (p.valid)
-      progress.note(fmt::format("{}  epoch {}/{}  {}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, text,
+    log.add(p, progress.seconds());
+    Scalars scalars{{"targets_per_second", static_cast<double>(p.targets) / std::max(progress.seconds(), 1e-9)}};
+    for (const LossPart& part : p.loss) scalars.emplace_back(fmt::format("loss/{}", part.name), part.value);
+    if (csv) csv->add(p.step, scalars);
+    if (p.valid) {
+      scalars.emplace_back("valid/ndcg@10", p.valid->ndcg10);
+      for (const auto& [name, value] : log.last()->loss) scalars.emplace_back("epoch_loss/" + name, value);
+    }
+    if (events) events->add(p.step, scalars);
+    if (p.valid) {
+      std::string means;  // of the whole epoch, as the log and the report have them
+      for (const auto& [name, value] : log.last()->loss) means += fmt::format("  {} {:.4f}", name, value);
+      progress.note(fmt::format("{}  epoch {}/{}{}  valid NDCG@10 {:.4f}  {}", label, p.epoch, p.epochs, means,
                                 p.valid->ndcg10, duration(progress.seconds())));
+    }
     if (p.valid && checkpoint.stats) progress.note(fmt::format("{}  rank {}", label, stats_line(p.totals)));
     return !interrupted();
   };

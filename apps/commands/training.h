@@ -11,11 +11,13 @@ namespace seminar {
 
 /// Checkpoints as the commands take them.
 struct CheckpointArguments {
-  std::string file;     ///< empty: none
-  double every = 300;   ///< s
-  bool resume = false;  ///< go on from `file`
-  std::string log;      ///< file for a log by epoch (training_log.h); empty: none
-  bool stats = false;   ///< note after every epoch where the time of a step goes and what it sends
+  std::string file;         ///< empty: none
+  double every = 300;       ///< s
+  bool resume = false;      ///< go on from `file`
+  std::string log;          ///< file for a log by epoch (training_log.h); empty: none
+  std::string tensorboard;  ///< folder for an event file; empty: none
+  std::string step_log;     ///< CSV file with a row per step; empty: none
+  bool stats = false;       ///< note after every epoch where the time of a step goes and what it sends
 };
 
 /// Trains with a progress display named `label`. Notes the validation NDCG@10 of every epoch on stderr. On Ctrl-C the

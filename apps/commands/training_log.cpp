@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
 
 namespace seminar {
 namespace {
@@ -14,7 +15,7 @@ constexpr uint64_t max_bytes = uint64_t{1} << 26;
 std::string training_log_path(const std::string& model_path) { return model_path + ".log.json"; }
 
 std::vector<EpochRecord> read_training_log(const std::string& path) {
-  const auto json = nlohmann::ordered_json::parse(read_file(path, max_bytes), nullptr, false);
+  const auto json = parse_ordered_json(read_file(path, max_bytes), path);
   std::vector<EpochRecord> epochs;
   try {
     for (const auto& e : json.at("epochs")) {
@@ -30,7 +31,7 @@ std::vector<EpochRecord> read_training_log(const std::string& path) {
 }
 
 TrainingLog::TrainingLog(std::string path, bool resume) : path_(std::move(path)) {
-  if (resume && file_exists(path_)) epochs_ = read_training_log(path_);
+  if (resume && !path_.empty() && file_exists(path_)) epochs_ = read_training_log(path_);
 }
 
 void TrainingLog::add(const TrainProgress& progress, double seconds) {
@@ -45,7 +46,7 @@ void TrainingLog::add(const TrainProgress& progress, double seconds) {
   epochs_.push_back({progress.epoch, seconds, std::move(sums_), progress.valid->ndcg10});
   sums_.clear();
   steps_ = 0;
-  write();
+  if (!path_.empty()) write();
 }
 
 void TrainingLog::write() const {

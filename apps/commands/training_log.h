@@ -22,12 +22,14 @@ std::string training_log_path(const std::string& model_path);
 /// Throws Error if the file is no log.
 std::vector<EpochRecord> read_training_log(const std::string& path);
 
-/// Collects the steps of a training; the file is written anew after every epoch.
+/// Collects the steps of a training; the file is written anew after every epoch, or not at all if `path` is empty.
 class TrainingLog {
  public:
   /// With `resume` the epochs that the file has are kept, up to the one that comes next.
   TrainingLog(std::string path, bool resume);
   void add(const TrainProgress& progress, double seconds);
+  /// The epoch that ended last; null before the first one.
+  const EpochRecord* last() const { return epochs_.empty() ? nullptr : &epochs_.back(); }
 
  private:
   void write() const;

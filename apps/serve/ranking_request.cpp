@@ -4,9 +4,9 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "apps/serve/runtime_scorer.h"
+#include "tensor/io/json.h"
 
 namespace seminar {
 namespace {
@@ -14,25 +14,8 @@ namespace {
 using nlohmann::json;
 constexpr int max_depth = 8;
 
-// JSON as RFC 8259 has it, but no key twice (the parser would keep the last), not nested without end, and no NUL (the
-// parser would end there).
 json strict_json(std::string_view text) {
-  check(text.find('\0') == std::string_view::npos, "request: not valid JSON: a NUL at byte {}", text.find('\0') + 1);
-  std::vector<std::set<std::string>> keys;
-  const json value = json::parse(
-      text.begin(), text.end(),
-      [&](int depth, json::parse_event_t event, json& parsed) {
-        if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-          check(depth < max_depth, "request: nested deeper than {} levels", max_depth);
-          keys.emplace_back();
-        }
-        if (event == json::parse_event_t::object_end || event == json::parse_event_t::array_end) keys.pop_back();
-        if (event == json::parse_event_t::key)
-          check(keys.back().insert(parsed.get<std::string>()).second, "request: key twice: {}", parsed.dump());
-        return true;
-      },
-      false);
-  check(!value.is_discarded(), "request: not valid JSON");
+  json value = parse_json(text, "request", max_depth);
   check(value.is_object(), "request: must be an object: {}", value.type_name());
   return value;
 }

@@ -130,8 +130,10 @@ std::vector<int32_t> draw_negatives(const Dataset& data, int32_t user, int64_t c
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   const int64_t free = data.items() - static_cast<int64_t>(known.size());
-  check(free >= count, "negatives: user {} has touched all but {} of {} items, {} negatives are needed",
-        data.original_user(user), free, data.items(), count);
+  check(free >= count,
+        "negatives: user {} has touched all but {} of {} items, {} negatives are needed: ask for {} or less with "
+        "--eval-negatives or --negatives",
+        data.original_user(user), free, data.items(), count, free);
   std::vector<int32_t> drawn;
   while (static_cast<int64_t>(drawn.size()) < count) {
     const int32_t item = static_cast<int32_t>(1 + rng.below(data.items()));

@@ -9,6 +9,7 @@
 
 #include "seminar/data/line_reader.h"
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
 
 namespace fs = std::filesystem;
 
@@ -40,7 +41,7 @@ struct Checksum {
 class Manifest {
  public:
   Manifest(std::string path, const std::string& text)
-      : path_(std::move(path)), json_(nlohmann::json::parse(text, nullptr, false)) {
+      : path_(std::move(path)), json_(parse_json(text, path_)) {
     check(json_.is_object(), "{}: not a JSON object", path_);
   }
   // Member `name`; throws Error unless it converts to T without loss.

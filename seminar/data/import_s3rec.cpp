@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/import.h"
+#include "tensor/io/json.h"
 
 namespace fs = std::filesystem;
 
@@ -56,7 +57,7 @@ void import_s3rec(Import& in) {
   const std::string attribute_path = in.optional_path(base + "_item2attributes.json");
   std::vector<QueryPhrases> phrases(static_cast<std::size_t>(b.items()));
   if (!attribute_path.empty()) {
-    const nlohmann::json all = nlohmann::json::parse(read_unpacked(attribute_path), nullptr, false);
+    const nlohmann::json all = parse_json(read_unpacked(attribute_path), attribute_path);
     check(all.is_object(), "{}: not a JSON object", attribute_path);
     for (const auto& [id, list] : all.items()) {
       check(list.is_array(), "{}: '{}': not a list", attribute_path, id);

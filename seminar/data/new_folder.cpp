@@ -1,6 +1,5 @@
 #include "seminar/data/new_folder.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -24,15 +23,17 @@ NewFolder::NewFolder(const std::string& dir) {
   check(!fs::exists(status) || empty, "{}: exists already and is not an empty folder; choose another name or remove it",
         dir);
   path_ = path.string();
-  temporary_ = fmt::format("{}.tmp.{}", path_, ::getpid());
-  fs::remove_all(temporary_, code);  // left by a killed process that had our id
-  fs::create_directory(temporary_, code);
-  check(!code, "{}: cannot be created: {}", dir, code.message());
+  remove_stale(path_);
+  const TemporaryName made = make_temporary(path_, true);
+  temporary_ = made.name;
+  lock_ = made.descriptor;
+  if (empty) fs::permissions(temporary_, status.permissions(), code);  // it takes the place of that folder
 }
 
 NewFolder::~NewFolder() {
   std::error_code ignored;
   if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  ::close(lock_);
 }
 
 void NewFolder::commit() {

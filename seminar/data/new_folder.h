@@ -20,6 +20,7 @@ class NewFolder {
 
  private:
   std::string path_, temporary_;
+  int lock_;  // held while the folder has its temporary name
 };
 
 /// Throws Error unless NewFolder(dir) would work: called before long work, not after it.

@@ -22,7 +22,7 @@ std::vector<Target> evaluated_targets(const Dataset& data, const RunSettings& ru
   check(!targets.empty(), "evaluate: no user has a held-out action with a history before it");
   const int64_t count = std::ssize(targets);
   if (options.users <= 0 || options.users >= count) return targets;
-  const Permutation draw(count, Rng(static_cast<uint64_t>(run.seed)).split("users"));
+  const Permutation draw(count, Rng(static_cast<uint64_t>(run.eval_seed)).split("users"));
   std::vector<Target> drawn;
   for (int64_t i = 0; i < options.users; ++i) drawn.push_back(targets[static_cast<std::size_t>(draw(i))]);
   std::sort(drawn.begin(), drawn.end(), [](const Target& a, const Target& b) { return a.user < b.user; });
@@ -31,7 +31,7 @@ std::vector<Target> evaluated_targets(const Dataset& data, const RunSettings& ru
 
 std::map<std::string, std::string> protocol_of(const Dataset& data, const RunSettings& run,
                                                const EvaluationOptions& options) {
-  const std::string drawn = fmt::format("drawn with seed {}", run.seed);
+  const std::string drawn = fmt::format("drawn with seed {}", run.eval_seed);
   std::string candidates = "all items the user did not have before";
   if (run.eval_negatives > 0)
     candidates = fmt::format("{} negatives {}", run.eval_negatives,
@@ -49,7 +49,7 @@ BatchOptions candidate_options(const Dataset& data, const RunSettings& run, cons
           brings_negatives(data, run, options.split)};
 }
 Rng candidate_stream(const RunSettings& run, const EvaluationOptions& options) {
-  return Rng(static_cast<uint64_t>(run.seed)).split(options.split == Split::test ? "test" : "valid");
+  return Rng(static_cast<uint64_t>(run.eval_seed)).split(options.split == Split::test ? "test" : "valid");
 }
 
 // The targets that this rank scores.

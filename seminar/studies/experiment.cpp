@@ -13,6 +13,7 @@
 #include "seminar/studies/file_lock.h"
 #include "seminar/training/model_file.h"
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -30,7 +31,7 @@ std::string file_name(const Job& job) {
 }
 
 RunSettings seeded(RunSettings run, int64_t seed) {
-  run.seed = seed;
+  run.seed = run.eval_seed = seed;
   run.threads = 0;  // the result does not depend on it
   return run;
 }
@@ -125,7 +126,7 @@ void save_outcome(const Outcome& out, const Job& job, const std::string& path) {
 // The outcome at `path`, unless there is none or one of other settings.
 std::optional<Outcome> load_outcome(const Job& job, const std::string& path) {
   if (!fs::exists(path + ".json")) return std::nullopt;
-  const nlohmann::json json = nlohmann::json::parse(read_file(path + ".json", max_outcome), nullptr, false);
+  const nlohmann::json json = parse_json(read_file(path + ".json", max_outcome), path + ".json");
   check(json.is_object() && json.contains("measured"), "{}.json: not an outcome of a study: remove it", path);
   if (json.value("experiment", "") != identity(job)) return std::nullopt;
   Outcome out;

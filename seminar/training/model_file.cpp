@@ -30,19 +30,22 @@ template <class Unit>
 constexpr MakeModel authors = make<Baseline<Unit, AuthorsHead>>;
 
 constexpr ModelKind kinds[] = {
-    {"seminar", "GSU, ESU and CTR head of SEMINAR", make<SeminarModel>},
-    {"psu", "SEMINAR's pretraining search unit", make<Psu>},
-    {"mean_pool", "mean of the last K behaviours", make<Baseline<MeanPool>>, authors<AuthorsMeanPool>},
-    {"din", "an activation unit weighs the last K", make<Baseline<Din>>},
-    {"sim", "K by learned relevance, then target attention", make<Baseline<Sim>>, authors<AuthorsSim>},
-    {"sim_hard", "the last K of the target's category, then target attention", make<Baseline<SimHard>>},
-    {"eta", "K by SimHash, then target attention", make<Baseline<Eta>>, authors<AuthorsEta>},
-    {"sdim", "behaviours that collide with the target in hash buckets", make<Baseline<Sdim>>},
-    {"twin", "one relevance for K and for attention, one K for all heads", make<Baseline<Twin>>, authors<AuthorsTwin>},
-    {"twin_heads", "the same, every head with its own K", make<Baseline<TwinHeads>>},
-    {"qin", "K1 by the target query, K of them by the item, attention by both", make<Baseline<Qin>>,
-     authors<AuthorsQin>},
-    {"sasrec", "causal Transformer over the last behaviours", make<SasRec>},
+    {"seminar", "GSU, ESU and CTR head of SEMINAR", "projections gsu gsu-weight", make<SeminarModel>},
+    {"psu", "SEMINAR's pretraining search unit",
+     "projections next-weight align-weight relevance-weight align-loss relevance-loss chunks", make<Psu>},
+    {"mean_pool", "mean of the last K behaviours", "form", make<Baseline<MeanPool>>, authors<AuthorsMeanPool>},
+    {"din", "an activation unit weighs the last K", "", make<Baseline<Din>>},
+    {"sim", "K by learned relevance, then target attention", "form projections gsu-weight", make<Baseline<Sim>>,
+     authors<AuthorsSim>},
+    {"sim_hard", "the last K of the target's category, then target attention", "projections", make<Baseline<SimHard>>},
+    {"eta", "K by SimHash, then target attention", "form projections hash-bits", make<Baseline<Eta>>, authors<AuthorsEta>},
+    {"sdim", "behaviours that collide with the target in hash buckets", "hash-bits hash-width", make<Baseline<Sdim>>},
+    {"twin", "one relevance for K and for attention, one K for all heads", "form", make<Baseline<Twin>>,
+     authors<AuthorsTwin>},
+    {"twin_heads", "the same, every head with its own K", "", make<Baseline<TwinHeads>>},
+    {"qin", "K1 by the target query, K of them by the item, attention by both", "form projections k1 gsu-weight",
+     make<Baseline<Qin>>, authors<AuthorsQin>},
+    {"sasrec", "causal Transformer over the last behaviours", "blocks positions position-negatives", make<SasRec>},
 };
 
 std::string names(bool authors_form) {
@@ -54,7 +57,23 @@ std::string names(bool authors_form) {
 
 }  // namespace
 
+bool ModelKind::names(std::string_view setting) const {
+  for (std::string_view rest = settings; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    if (rest.substr(0, end) == setting) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
 std::span<const ModelKind> model_kinds() { return kinds; }
+
+std::vector<const ModelKind*> readers_of(std::string_view setting) {
+  std::vector<const ModelKind*> readers;
+  for (const ModelKind& kind : kinds)
+    if (kind.names(setting)) readers.push_back(&kind);
+  return readers;
+}
 
 const ModelKind& model_kind(const std::string& name) {
   for (const ModelKind& kind : kinds)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "seminar/model/model.h"
 #include "tensor/io/safetensors.h"
@@ -16,11 +18,18 @@ using MakeModel = std::unique_ptr<Model> (*)(const ModelSettings&, const Vocabul
 struct ModelKind {
   const char* name;
   const char* help;
+  /// The settings that this kind reads and not all kinds do, separated by blanks. All kinds read those that no kind
+  /// names here.
+  std::string_view settings;
   MakeModel make;
   MakeModel make_authors = nullptr;  ///< the form of SEMINAR's authors, if they have one
+
+  bool names(std::string_view setting) const;
 };
 /// All kinds of models.
 std::span<const ModelKind> model_kinds();
+/// The kinds that read a setting that not all kinds read; none for a setting that all read.
+std::vector<const ModelKind*> readers_of(std::string_view setting);
 /// The kind of that name; throws Error naming all of them.
 const ModelKind& model_kind(const std::string& name);
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,8 +11,10 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
+#include <climits>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "tensor/error.h"
@@ -39,7 +42,7 @@ int open_file(const std::string& path, int flags, mode_t mode = 0) {
   return retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); });
 }
 
-std::string temporary_name(const std::string& path, const std::string& id) { return path + ".tmp." + id; }
+constexpr const char* temporary_mark = ".tmp.";
 
 // Makes a rename in `folder` last. Some file systems cannot sync a folder, and one may write where one may not read.
 void sync_folder(const std::string& folder, const std::string& path) {
@@ -51,22 +54,67 @@ void sync_folder(const std::string& folder, const std::string& path) {
         path, errno_text(failed));
 }
 
-// Removes what killed processes left beside `path`.
-void remove_stale(const std::string& path) {
+void rename_file(const std::string& from, const std::string& to, const std::string& path) {
+  check(retry([&] { return ::rename(from.c_str(), to.c_str()); }) == 0, "{}: cannot be written: {}", path,
+        errno_text(errno));
+}
+
+// True for "<number>.<number>", what make_temporary() puts behind the mark.
+bool is_temporary_id(std::string_view id) {
+  const std::size_t dot = id.find('.');
+  const auto digits = [](std::string_view part) {
+    return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  return dot != std::string_view::npos && digits(id.substr(0, dot)) && digits(id.substr(dot + 1));
+}
+
+// The descriptor that a link of /proc/self/fd stands for, as /dev/stdout does; -1 if `path` is no such link.
+int own_descriptor(const std::string& path) {
   const auto [folder, name] = split_path(path);
-  const std::string prefix = temporary_name(name, "");
-  DIR* entries = ::opendir(folder.c_str());
-  if (!entries) return;
-  while (const dirent* entry = ::readdir(entries)) {
-    const std::string_view found = entry->d_name;
-    pid_t process = 0;
-    if (!found.starts_with(prefix)) continue;
-    const auto [end, code] = std::from_chars(found.data() + prefix.size(), found.data() + found.size(), process);
-    if (code == std::errc() && end == found.data() + found.size() && process > 0 && ::kill(process, 0) != 0 &&
-        errno == ESRCH)
-      ::unlink((folder + "/" + entry->d_name).c_str());
+  char real[PATH_MAX];
+  int descriptor = -1;
+  const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), descriptor);
+  if (code != std::errc() || end != name.data() + name.size() || !::realpath(folder.c_str(), real)) return -1;
+  return real == fmt::format("/proc/{}/fd", ::getpid()) ? descriptor : -1;
+}
+
+// What an output path names.
+struct Destination {
+  std::string path;      // the links followed
+  int descriptor = -1;   // this process's own, as /dev/stdout
+  bool through = false;  // a pipe or a device
+  bool exists = false;
+  struct stat status {};
+};
+
+// Throws Error for what cannot be written.
+Destination destination_of(const std::string& path) {
+  Destination to{path};
+  constexpr int most_links = 40;
+  for (int links = 0;; ++links) {
+    to.descriptor = own_descriptor(to.path);
+    if (to.descriptor >= 0 || ::lstat(to.path.c_str(), &to.status) != 0 || !S_ISLNK(to.status.st_mode)) break;
+    check(links < most_links, "{}: cannot be written: {}", path, errno_text(ELOOP));
+    char target[PATH_MAX];
+    const ssize_t n = ::readlink(to.path.c_str(), target, sizeof target);
+    check(n > 0 && n < PATH_MAX, "{}: cannot be written: {}", path, errno_text(n < 0 ? errno : ENAMETOOLONG));
+    const std::string named(target, static_cast<std::size_t>(n));
+    to.path = named.starts_with('/') ? named : split_path(to.path).first + "/" + named;
   }
-  ::closedir(entries);
+  if (to.descriptor >= 0) {
+    const int flags = ::fcntl(to.descriptor, F_GETFL);
+    check(flags >= 0 && (flags & O_ACCMODE) != O_RDONLY, "{}: cannot be written: {}", path, errno_text(EBADF));
+    to.through = to.exists = true;
+    return to;
+  }
+  to.exists = ::stat(to.path.c_str(), &to.status) == 0;
+  if (!to.exists) return to;
+  const mode_t mode = to.status.st_mode;
+  check(!S_ISDIR(mode), "{}: is a folder, a file is needed", path);
+  check(!S_ISSOCK(mode) && !S_ISBLK(mode), "{}: is a {}, a file is needed", path, S_ISBLK(mode) ? "disk" : "socket");
+  check(::access(to.path.c_str(), W_OK) == 0, "{}: cannot be written: {}", path, errno_text(errno));
+  to.through = !S_ISREG(mode);
+  return to;
 }
 
 // The maps there are, for mapped_file_at() in a signal handler.
@@ -74,16 +122,75 @@ std::array<std::atomic<const MappedFile*>, 256> maps;
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(temporary_name(path_, fmt::format("{}", ::getpid()))) {
-  fd_ = open_file(temporary_, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  check(fd_ >= 0, "{}: cannot be written: {}", path_, errno_text(errno));
+TemporaryName make_temporary(const std::string& path, bool folder) {
+  static std::atomic<uint64_t> count{0};
+  constexpr int most_tries = 10000;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    const std::string name = fmt::format("{}{}{}.{}", path, temporary_mark, ::getpid(), count++);
+    const int fd = !folder                            ? open_file(name, O_WRONLY | O_CREAT | O_EXCL, 0666)
+                   : ::mkdir(name.c_str(), 0777) == 0 ? open_file(name, O_RDONLY | O_DIRECTORY)
+                                                      : -1;
+    if (fd < 0 && errno == EEXIST) continue;
+    if (fd < 0) {
+      const int code = errno;
+      if (folder) ::rmdir(name.c_str());
+      fail("{}: cannot be written: {}", path, errno_text(code));
+    }
+    // Between the two calls remove_stale() of another process may have taken it for left. Where there are no locks it
+    // removes nothing.
+    struct stat status {};
+    const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    const int failed = ::fstat(fd, &status) != 0 ? errno : 0;
+    if (locked && failed == 0 && status.st_nlink > 0) return {name, fd};
+    ::close(fd);
+    if (failed == 0) continue;
+    std::remove(name.c_str());
+    fail("{}: cannot be written: {}", path, errno_text(failed));
+  }
+  fail("{}: cannot be written: no temporary name is free", path);
+}
+
+void remove_stale(const std::string& path) {
+  const auto [folder, name] = split_path(path);
+  const std::string prefix = name + temporary_mark;
+  DIR* entries = ::opendir(folder.c_str());
+  if (!entries) return;
+  while (const dirent* entry = ::readdir(entries)) {
+    const std::string_view found = entry->d_name;
+    if (!found.starts_with(prefix) || !is_temporary_id(found.substr(prefix.size()))) continue;
+    const std::string left = folder + "/" + entry->d_name;
+    const int fd = open_file(left, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) continue;
+    // Its maker holds the lock as long as it lives.
+    std::error_code ignored;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) std::filesystem::remove_all(left, ignored);
+    ::close(fd);
+  }
+  ::closedir(entries);
+}
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+  const Destination to = destination_of(path);
+  if (to.through) {
+    std::fflush(nullptr);  // what was printed to the same place before
+    fd_ = to.descriptor >= 0 ? ::fcntl(to.descriptor, F_DUPFD_CLOEXEC, 3) : open_file(to.path, O_WRONLY);
+    check(fd_ >= 0, "{}: cannot be written: {}", path_, errno_text(errno));
+    return;
+  }
+  destination_ = to.path;
+  const TemporaryName made = make_temporary(to.path);
+  temporary_ = made.name;
+  fd_ = made.descriptor;
+  if (!to.exists) return;
+  // Root keeps the owner of another's file as well. Whoever may not give it away owns the new one.
+  [[maybe_unused]] const int given = ::fchown(fd_, to.status.st_uid, to.status.st_gid);
+  [[maybe_unused]] const int kept = ::fchmod(fd_, to.status.st_mode & 07777);
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
   ::close(fd_);
-  ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
@@ -97,32 +204,37 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 }
 
 void AtomicFile::commit() {
+  if (destination_.empty()) {
+    const int fd = std::exchange(fd_, -1);
+    check(::close(fd) == 0 || errno == EINTR, "{}: cannot be written: {}", path_, errno_text(errno));
+    return;
+  }
   check(retry([&] { return ::fsync(fd_); }) == 0, "{}: cannot be synced: {}", path_, errno_text(errno));
-  // An interrupted close() has closed the file.
-  if (const int fd = std::exchange(fd_, -1); ::close(fd) != 0 && errno != EINTR) {
-    const int code = errno;
-    ::unlink(temporary_.c_str());
-    fail("{}: cannot be written: {}", path_, errno_text(code));
-  }
-  try {
-    rename_synced(temporary_, path_);
-  } catch (const Error&) {
-    ::unlink(temporary_.c_str());
-    throw;
-  }
+  // The lock is held until the file has its name. All bytes are on the disk, so closing can lose none.
+  rename_file(temporary_, destination_, path_);
+  ::close(std::exchange(fd_, -1));
+  sync_folder(split_path(destination_).first, path_);
 }
 
 void rename_synced(const std::string& from, const std::string& to) {
-  check(retry([&] { return ::rename(from.c_str(), to.c_str()); }) == 0, "{}: cannot be written: {}", to,
-        errno_text(errno));
+  rename_file(from, to, to);
   sync_folder(split_path(to).first, to);
 }
 
 void check_writable(const std::string& path) {
-  struct stat st {};
-  check(::stat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode), "{}: is a folder, a file is needed", path);
-  remove_stale(path);
+  const Destination to = destination_of(path);
+  if (to.through) return;  // opening a pipe would end it for its reader
+  remove_stale(to.path);
   const AtomicFile probe(path);
+}
+
+bool written_through(const std::string& path) { return destination_of(path).through; }
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat first {
+  }, second{};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
 }
 
 bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

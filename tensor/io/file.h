@@ -12,11 +12,13 @@
 
 namespace seminar {
 
-/// Writes a file that appears under `path` only on commit(). Dropped without commit, it leaves nothing behind.
+/// Writes a file that appears under `path` only on commit(). Dropped without commit, it leaves nothing behind. The file
+/// keeps the mode of one that it replaces. Links are followed: the file that they name is written. Pipes and devices
+/// are written as they are, byte by byte.
 class AtomicFile {
  public:
-  /// Throws Error if the folder does not exist or cannot be written.
-  explicit AtomicFile(std::string path);
+  /// Throws Error if the folder does not exist or cannot be written, or if `path` names a folder, a socket or a disk.
+  explicit AtomicFile(const std::string& path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -27,12 +29,30 @@ class AtomicFile {
   void commit();
 
  private:
-  std::string path_, temporary_;
+  std::string path_;         // as it was given, for messages
+  std::string destination_;  // what it names; empty for a pipe or a device
+  std::string temporary_;
   int fd_ = -1;
 };
 
-/// Throws Error unless a file could be created there: called before long work, not after it. Removes the temporary
-/// files of `path` that killed processes left.
+/// A name beside `path` that no other process or thread uses, for a file or with `folder` for a folder that is made
+/// there. Its descriptor holds a lock (flock) as long as it is open, by which a name that somebody still uses is told
+/// from one that a killed process left.
+struct TemporaryName {
+  std::string name;
+  int descriptor;
+};
+/// Throws Error `path: …`. A new file has mode 0666 and a folder 0777, both without the bits of the umask.
+TemporaryName make_temporary(const std::string& path, bool folder = false);
+/// Removes the temporary files and folders of `path` that killed processes left.
+void remove_stale(const std::string& path);
+
+/// True for a pipe or a device, which are written through. Such an output has no place for other files beside it.
+bool written_through(const std::string& path);
+/// True if both paths name the same file or folder, through links as well. False if one is missing.
+bool same_file(const std::string& a, const std::string& b);
+
+/// Throws Error unless a file could be written there: called before long work, not after it. Calls remove_stale().
 void check_writable(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
 /// The whole file (or pipe); throws Error if it cannot be read or is larger than `limit` bytes.

@@ -13,6 +13,43 @@
 
 namespace seminar {
 
+namespace {
+
+struct DtypeInfo {
+  Dtype dtype;
+  const char* name;
+  std::size_t bits;
+};
+constexpr DtypeInfo dtype_info[] = {{Dtype::boolean, "BOOL", 8},
+                                    {Dtype::u8, "U8", 8},
+                                    {Dtype::i8, "I8", 8},
+                                    {Dtype::u16, "U16", 16},
+                                    {Dtype::i16, "I16", 16},
+                                    {Dtype::u32, "U32", 32},
+                                    {Dtype::i32, "I32", 32},
+                                    {Dtype::u64, "U64", 64},
+                                    {Dtype::i64, "I64", 64},
+                                    {Dtype::f16, "F16", 16},
+                                    {Dtype::bf16, "BF16", 16},
+                                    {Dtype::f32, "F32", 32},
+                                    {Dtype::f64, "F64", 64},
+                                    {Dtype::f4, "F4", 4},
+                                    {Dtype::f6_e2m3, "F6_E2M3", 6},
+                                    {Dtype::f6_e3m2, "F6_E3M2", 6},
+                                    {Dtype::f8_e5m2, "F8_E5M2", 8},
+                                    {Dtype::f8_e4m3, "F8_E4M3", 8},
+                                    {Dtype::f8_e8m0, "F8_E8M0", 8},
+                                    {Dtype::f8_e4m3fnuz, "F8_E4M3FNUZ", 8},
+                                    {Dtype::f8_e5m2fnuz, "F8_E5M2FNUZ", 8},
+                                    {Dtype::c64, "C64", 64}};
+const DtypeInfo& info(Dtype d) {
+  return *std::find_if(std::begin(dtype_info), std::end(dtype_info), [d](const DtypeInfo& i) { return i.dtype == d; });
+}
+
+}  // namespace
+
+const char* name_of(Dtype dtype) { return info(dtype).name; }
+
 Bf16 bf16_of(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x);
   if (std::isnan(x)) return {static_cast<uint16_t>(bits >> 16 | 1)};
@@ -28,14 +65,6 @@ constexpr uint64_t max_header = 100'000'000;  // the format's own limit
 constexpr std::size_t max_depth = 4;
 constexpr uint64_t max_integer = uint64_t{1} << 48;
 constexpr std::size_t max_name = 1024;
-
-struct DtypeInfo {
-  const char* name;
-  std::size_t bytes;
-};
-constexpr DtypeInfo dtype_info[] = {{"U8", 1},  {"I8", 1},  {"U16", 2}, {"I32", 4}, {"I64", 8},
-                                    {"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}};
-const DtypeInfo& info(Dtype d) { return dtype_info[static_cast<int>(d)]; }
 
 template <class T>
 constexpr Dtype dtype_of() {
@@ -58,7 +87,53 @@ float half_to_float(uint16_t half) {
   return (half & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
-uint64_t bytes_of(Dtype dtype, const Shape& shape) { return info(dtype).bytes * static_cast<uint64_t>(shape.numel()); }
+// Only whole bytes are written.
+uint64_t bytes_of(Dtype dtype, const Shape& shape) {
+  return info(dtype).bits / 8 * static_cast<uint64_t>(shape.numel());
+}
+
+// Calls f(x) with every number of a tensor as a double; false if its type is not read.
+template <class F>
+bool each_number(Dtype dtype, std::span<const std::byte> bytes, const F& f) {
+  const auto each = [&]<class T>(T, auto&& convert) {
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+      T v;
+      std::memcpy(&v, bytes.data() + at, sizeof(T));
+      f(static_cast<double>(convert(v)));
+    }
+    return true;
+  };
+  switch (dtype) {
+    case Dtype::boolean:
+      return each(uint8_t{}, [](uint8_t v) { return v != 0 ? 1 : 0; });
+    case Dtype::u8:
+      return each(uint8_t{}, std::identity());
+    case Dtype::i8:
+      return each(int8_t{}, std::identity());
+    case Dtype::u16:
+      return each(uint16_t{}, std::identity());
+    case Dtype::i16:
+      return each(int16_t{}, std::identity());
+    case Dtype::u32:
+      return each(uint32_t{}, std::identity());
+    case Dtype::i32:
+      return each(int32_t{}, std::identity());
+    case Dtype::u64:
+      return each(uint64_t{}, std::identity());
+    case Dtype::i64:
+      return each(int64_t{}, std::identity());
+    case Dtype::f16:
+      return each(uint16_t{}, half_to_float);
+    case Dtype::bf16:
+      return each(uint16_t{}, [](uint16_t v) { return std::bit_cast<float>(uint32_t{v} << 16); });
+    case Dtype::f32:
+      return each(float{}, std::identity());
+    case Dtype::f64:
+      return each(double{}, std::identity());
+    default:
+      return false;
+  }
+}
 
 constexpr std::size_t write_buffer = std::size_t{1} << 16;
 
@@ -162,16 +237,18 @@ SafetensorsFile::Entry checked_entry(const std::string& path, const std::string&
   check(known != std::end(dtype_info), "{}: dtype not supported: {}", where, shown(claim.dtype));
   check(claim.has_shape && claim.has_offsets && claim.offsets.size() == 2,
         "{}: needs dtype, shape and two data_offsets", where);
-  entry.dtype = static_cast<Dtype>(known - std::begin(dtype_info));
+  entry.dtype = known->dtype;
   // The product without zeros: strides are computed from it as well.
-  uint64_t bytes = known->bytes;
+  uint64_t bytes = known->bits;
   bool none = false;
   for (uint64_t s : claim.shape) {
     none |= s == 0;
-    check(s == 0 || (!__builtin_mul_overflow(bytes, s, &bytes) && bytes <= max_integer), "{}: shape overflows", where);
+    check(s == 0 || (!__builtin_mul_overflow(bytes, s, &bytes) && bytes <= 8 * max_integer), "{}: shape overflows",
+          where);
     entry.shape.push_back(static_cast<int64_t>(s));
   }
-  if (none) bytes = 0;
+  check(none || bytes % 8 == 0, "{}: shape {} of {} ends within a byte", where, entry.shape, known->name);
+  bytes = none ? 0 : bytes / 8;
   const uint64_t begin = claim.offsets[0], end = claim.offsets[1];
   check(begin <= end && end <= data.size(), "{}: data_offsets outside the file: [{}, {}) of {} bytes", where, begin,
         end, data.size());
@@ -190,10 +267,12 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_shar
   std::memcpy(&length, all.data(), 8);
   check(length <= max_header && length <= all.size() - 8, "{}: header length {} does not fit a file of {} bytes", path,
         length, all.size());
-  const char* text = reinterpret_cast<const char*>(all.data()) + 8;
-  check(length > 0 && text[0] == '{', "{}: not a safetensors file: the header does not start with '{{'", path);
+  const std::string_view text(reinterpret_cast<const char*>(all.data()) + 8, length);
+  check(text.starts_with('{'), "{}: not a safetensors file: the header does not start with '{{'", path);
+  const std::size_t nul = text.find('\0');  // the parser would take it for the end
+  check(nul == std::string_view::npos, "{}: header: not valid JSON at byte {}: a NUL", path, nul + 1);
   HeaderReader header(path);
-  nlohmann::json::sax_parse(text, text + length, &header);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &header);
   metadata_ = std::move(header.metadata);
   const std::span<const std::byte> data = all.subspan(8 + length);
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
@@ -224,32 +303,19 @@ const std::string& SafetensorsFile::meta(const std::string& key) const {
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {
   const Entry& e = entry(name);
+  check(e.dtype == Dtype::f64 || e.dtype == Dtype::f32 || e.dtype == Dtype::f16 || e.dtype == Dtype::bf16,
+        "{}: '{}': must be F64, F32, F16 or BF16, not {}", path(), name, info(e.dtype).name);
   Tensor t = Tensor::empty(e.shape);
   real* y = t.write();
-  const auto copy = [&]<class T>(T, auto&& convert) {
-    for (int64_t i = 0, n = t.numel(); i < n; ++i) {
-      T v;
-      std::memcpy(&v, e.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
-      y[i] = static_cast<real>(convert(v));
-    }
-  };
-  switch (e.dtype) {
-    case Dtype::f32:
-      copy(float{}, std::identity());
-      break;
-    case Dtype::f64:
-      copy(double{}, std::identity());
-      break;
-    case Dtype::f16:
-      copy(uint16_t{}, half_to_float);
-      break;
-    case Dtype::bf16:
-      copy(uint16_t{}, [](uint16_t v) { return std::bit_cast<float>(uint32_t{v} << 16); });
-      break;
-    default:
-      fail("{}: '{}': must be F64, F32, F16 or BF16, not {}", path(), name, info(e.dtype).name);
-  }
+  each_number(e.dtype, e.bytes, [&](double x) { *y++ = static_cast<real>(x); });
   return t;
+}
+
+std::optional<double> SafetensorsFile::square_sum(const std::string& name) const {
+  const Entry& e = entry(name);
+  double sum = 0;
+  if (!each_number(e.dtype, e.bytes, [&](double x) { sum += x * x; })) return std::nullopt;
+  return sum;
 }
 
 template <class T>
@@ -290,7 +356,7 @@ void SafetensorsWriter::save(const std::string& path) const {
   std::vector<const std::pair<const std::string, Item>*> order;
   for (const auto& item : items_) order.push_back(&item);
   std::stable_sort(order.begin(), order.end(),
-                   [](auto* a, auto* b) { return info(a->second.dtype).bytes > info(b->second.dtype).bytes; });
+                   [](auto* a, auto* b) { return info(a->second.dtype).bits > info(b->second.dtype).bits; });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata_.empty()) header["__metadata__"] = metadata_;
   uint64_t at = 0;

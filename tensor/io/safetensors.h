@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,8 +16,34 @@
 
 namespace seminar {
 
-/// The integers come first.
-enum class Dtype { u8, i8, u16, i32, i64, f32, f64, f16, bf16 };
+/// All types of the format. Those up to f64 can be read; others are listed, counted and left alone.
+enum class Dtype {
+  boolean,
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  u64,
+  i64,
+  f16,
+  bf16,
+  f32,
+  f64,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  c64
+};
+
+/// As the format names it, like "BF16".
+const char* name_of(Dtype dtype);
 
 /// The upper half of a float.
 struct Bf16 {
@@ -45,6 +72,8 @@ class SafetensorsFile {
   bool has(const std::string& name) const { return entries_.count(name) != 0; }
   /// The entry; throws Error naming file and tensor if it is missing.
   const Entry& entry(const std::string& name) const;
+  /// Σx² over a tensor's numbers, false and true as 0 and 1; nothing for types that are not read.
+  std::optional<double> square_sum(const std::string& name) const;
   /// A copy as engine numbers, from F64, F32, F16 or BF16.
   Tensor tensor(const std::string& name) const;
   /// The numbers in place, valid as long as this object (or a copy of it) lives. T is uint8_t, int8_t, uint16_t,

@@ -36,7 +36,7 @@ void add_words(const std::string& text, std::set<std::string>& words) {
 Command ask(const std::string& path) {
   Command command;
   static const std::regex flag("(--[a-z0-9-]+)");
-  std::istringstream help(program_output(fmt::format("seminar{} --help", path)));
+  std::istringstream help(program_output(fmt::format("seminar{} --help-all", path)));
   bool names_commands = false;
   std::vector<std::string> flags;
   for (std::string line; std::getline(help, line);) {
