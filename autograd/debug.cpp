@@ -82,6 +82,7 @@ int debug_level() { return state().level.load(std::memory_order_relaxed); }
 
 void set_debug(int level, std::FILE* out) {
   check(level >= 0 && level <= 3, "set_debug: the level must be 0, 1, 2 or 3: {}", level);
+  check(out != nullptr, "set_debug: there is no file to print to");
   State& s = state();
   const std::lock_guard lock(s.mutex);
   s.level = level;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "tensor/rows.h"
 
@@ -35,6 +36,10 @@ Tensor dense_gradient(const Var& leaf) {
 Adam::Adam(Params params, const AdamOptions& options) : Adam(std::vector<ParamGroup>{{std::move(params)}}, options) {}
 
 Adam::Adam(const std::vector<ParamGroup>& groups, const AdamOptions& options) : options_(options) {
+  for (const double beta : {options.beta1, options.beta2})
+    check(beta >= 0 && beta < 1, "adam: a beta must be in [0, 1): {}", beta);
+  for (const double number : {options.lr, options.eps, options.weight_decay})
+    check(std::isfinite(number) && number >= 0, "adam: lr, eps and weight_decay must be 0 or more: {}", number);
   for (const ParamGroup& group : groups)
     for (const NamedParam& p : group.params) {
       params_.push_back(p);
@@ -91,7 +96,10 @@ void Adam::step() {
 }
 
 Sgd::Sgd(Params params, double lr, double momentum)
-    : params_(std::move(params)), velocity_(params_.size()), lr_(lr), momentum_(momentum) {}
+    : params_(std::move(params)), velocity_(params_.size()), lr_(lr), momentum_(momentum) {
+  for (const double number : {lr, momentum})
+    check(std::isfinite(number) && number >= 0, "sgd: lr and momentum must be 0 or more: {}", number);
+}
 
 void Sgd::step() {
   const FlushDenormals guard;
@@ -121,8 +129,12 @@ double clip_grad_norm(const Params& params, double max_norm) {
   const auto square = [](const Tensor& t) {
     return static_cast<double>(sum_all(binary("clip_grad_norm", Binary::mul, t, t)));
   };
+  Params once;  // a parameter that two modules share counts once
+  std::set<LeafId> listed;
+  for (const NamedParam& p : params)
+    if (listed.insert(p.var.leaf_id()).second) once.push_back(p);
   double total = 0;
-  for (const NamedParam& p : params) {
+  for (const NamedParam& p : once) {
     if (!p.var.sparse_grads().empty()) {
       SparseGradient g = coalesce(p.var.sparse_grads(), p.var.size(-1));
       total += square(g.rows);
@@ -135,7 +147,7 @@ double clip_grad_norm(const Params& params, double max_norm) {
   if (norm <= max_norm) return norm;
   const Tensor factor = Tensor::scalar(static_cast<real>(max_norm / norm));
   const auto scaled = [&](const Tensor& t) { return binary("clip_grad_norm", Binary::mul, t, factor); };
-  for (const NamedParam& p : params) {
+  for (const NamedParam& p : once) {
     if (p.var.grad().defined()) p.var.set_grad(scaled(p.var.grad()));
     std::vector<SparseGradient> parts = p.var.sparse_grads();
     for (SparseGradient& part : parts) part.rows = scaled(part.rows);

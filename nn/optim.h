@@ -24,8 +24,8 @@ struct ParamGroup {
 /// Drops all gradients.
 void zero_grad(const Params& params);
 
-/// Adam and AdamW. Parameters with sparse gradients are updated only in the rows that were read (as PyTorch's
-/// SparseAdam); their other rows do not move, by momentum or decay.
+/// Adam and AdamW. Throws Error for options out of range. Parameters with sparse gradients are updated only in the rows
+/// that were read (as PyTorch's SparseAdam); their other rows do not move, by momentum or decay.
 class Adam {
  public:
   Adam(Params params, const AdamOptions& options);
@@ -72,8 +72,8 @@ SparseGradient coalesce(const std::vector<SparseGradient>& parts, int64_t width)
 /// All gradients of a leaf as one dense tensor; undefined if it has none.
 Tensor dense_gradient(const Var& leaf);
 
-/// Scales all gradients so that their joint length is at most `max_norm`; returns the length before. Throws Error
-/// naming the first parameter whose gradient is not finite.
+/// Scales all gradients so that their joint length is at most `max_norm`; returns the length before. A parameter that
+/// is listed twice counts once. Throws Error naming the first parameter whose gradient is not finite.
 double clip_grad_norm(const Params& params, double max_norm);
 
 /// Linear warm-up over `warmup` steps, then a cosine from 1 down to 0 at `total`: the factor for step `step` (from 0).

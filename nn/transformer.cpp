@@ -51,11 +51,15 @@ Var TransformerEncoder::operator()(const Var& tokens, const Ids& offsets, const 
   check(tokens.rank() == 2 && offsets.numel() >= 1 && offsets[0] == 0 && offsets[offsets.numel() - 1] == tokens.size(0),
         "transformer: {} offsets do not cover tokens {}", offsets.numel(), tokens.shape());
   std::vector<int32_t> place, rows;
-  for (int64_t i = 0; i + 1 < offsets.numel(); ++i)
+  for (int64_t i = 0; i + 1 < offsets.numel(); ++i) {
+    const int64_t length = offsets[i + 1] - offsets[i];
+    check(length >= 0 && length <= positions.shape()[0], "transformer: sequence {} of {} tokens: at most {}", i, length,
+          positions.shape()[0]);
     for (int32_t t = offsets[i]; t < offsets[i + 1]; ++t) {
       place.push_back(t - offsets[i]);
       rows.push_back(t);
     }
+  }
   Var x = tokens + embedding(positions, Ids(std::move(place)));
   for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, offsets, mode.split("block" + std::to_string(i)));
   return embedding_bag(norm(x), Ids(std::move(rows)), offsets);

@@ -62,6 +62,7 @@ FlushDenormals::FlushDenormals() : before_(float_mode()) { set_float_mode(before
 FlushDenormals::~FlushDenormals() { set_float_mode(before_); }
 
 void parallel_blocks(int64_t n, int64_t grain, BlockFunction run, const void* context) {
+  if (grain < 1) throw Bug(fmt::format("parallel_for: the grain must be at least 1: {}", grain));
   if (n <= 0) return;
   const int64_t blocks = (n + grain - 1) / grain;
   const int team = static_cast<int>(std::min<int64_t>(blocks, threads()));

@@ -13,6 +13,7 @@
 #include "nn/conv.h"
 #include "nn/layers.h"
 #include "nn/optim.h"
+#include "nn/transformer.h"
 #include "tensor/parallel.h"
 #include "tensor/pool.h"
 #include "tests/temporary_folder.h"
@@ -206,6 +207,11 @@ TEST_SUITE("engine") {
     CHECK(params[0].var.grad().to_vector() == std::vector<real>{3, 4});
     const Param one(params[0].var.value()), other(params[0].var.value());  // two parameters, though of one tensor
     CHECK(parameters(Both{one, other}).size() == 2);
+    Params twice = parameters(Both{one, other});  // two modules that share a parameter
+    twice.push_back({"shared", one.var()});
+    one.var().set_grad(Tensor::from({2}, {6, 8}));
+    CHECK(clip_grad_norm(twice, 5) == doctest::Approx(10));
+    CHECK(one.var().grad().to_vector() == std::vector<real>{3, 4});
   }
 
   TEST_CASE("a mask is saved like any other tensor: writing to it before backward throws") {
@@ -222,6 +228,23 @@ TEST_SUITE("engine") {
       written->fill(1);
       CHECK_THROWS_WITH_AS(backward(bce), doctest::Contains("was written to"), Error);
     }
+  }
+
+  TEST_CASE("options out of range, sequences that are too long and grains of 0 are refused") {
+    for (const AdamOptions& bad : {AdamOptions{.lr = -1}, AdamOptions{.lr = std::nan("")}, AdamOptions{.beta1 = 1},
+                                   AdamOptions{.beta2 = -0.1}, AdamOptions{.eps = -1}, AdamOptions{.weight_decay = -1}})
+      CHECK_THROWS_WITH_AS(Adam(Params(), bad), doctest::Contains("adam: "), Error);
+    CHECK_THROWS_WITH_AS(Sgd({}, -1), "sgd: lr and momentum must be 0 or more: -1", Error);
+    const TransformerEncoder encoder = build<TransformerEncoder>(4, 1, 1, 3, Rng(1));
+    const Var tokens = Tensor::zeros({5, 4});
+    CHECK_THROWS_WITH_AS(encoder(tokens, Ids({0, 1, 5}), Mode()), "transformer: sequence 1 of 4 tokens: at most 3",
+                         Error);
+    CHECK_THROWS_WITH_AS(encoder(tokens, Ids({0, 3, 2, 5}), Mode()), "transformer: sequence 1 of -1 tokens: at most 3",
+                         Error);
+    CHECK_THROWS_WITH_AS(encoder(tokens, Ids({0, 3}), Mode()), "transformer: 2 offsets do not cover tokens [5, 4]",
+                         Error);
+    CHECK_THROWS_WITH_AS(parallel_for(3, 0, [](int64_t, int64_t) {}), "parallel_for: the grain must be at least 1: 0",
+                         Bug);
   }
 
   TEST_CASE("masks that do not line up are refused") {
