@@ -17,20 +17,20 @@ using nlohmann::json;
 
 namespace {
 
-const std::string fixtures = SEMINAR_SOURCE_DIR "/tests/clip/";
+const std::string clip_fixtures = SEMINAR_SOURCE_DIR "/tests/clip/";
 
 // The fixture's weights in a folder of their own, whose configuration tests write.
 struct Weights {
   explicit Weights(const std::string& naming)
       : config(json::parse(
-            read_file(fixtures + naming + (naming == "openai" ? "/open_clip_config.json" : "/config.json")))),
+            read_file(clip_fixtures + naming + (naming == "openai" ? "/open_clip_config.json" : "/config.json")))),
         name(naming == "openai" ? "open_clip_config.json" : "config.json"),
         path(folder / "model.safetensors") {
-    copy_file(fixtures + naming + "/model.safetensors", path);
+    copy_file(clip_fixtures + naming + "/model.safetensors", path);
   }
   ClipModel load(const json& changed) {
     write_file(folder / name, changed.dump());
-    return load_clip(path, {fixtures + "merges.txt", ""});
+    return load_clip(path, {clip_fixtures + "merges.txt", ""});
   }
   // The configuration with one member changed.
   json with(const std::string& place, const json& value) const {
@@ -131,7 +131,7 @@ TEST_SUITE("CLIP files") {
 
   TEST_CASE("a tensor without a place, and merges that are not the model's, are refused") {
     Weights open("openai");
-    const SafetensorsFile whole(fixtures + "openai/model.safetensors");
+    const SafetensorsFile whole(clip_fixtures + "openai/model.safetensors");
     SafetensorsWriter writer;
     for (const auto& [name, entry] : whole.entries()) writer.add(name, whole.tensor(name));
     writer.add("visual.transformer.resblocks.0.ls_1.gamma", Tensor::full({32}, 1));
@@ -140,7 +140,7 @@ TEST_SUITE("CLIP files") {
     CHECK_THROWS_WITH_AS(open.load(open.config),
                          Contains("tensor 'visual.transformer.resblocks.0.ls_1.gamma' is no part"), Error);
     Weights good("openai");
-    std::string merges = read_file(fixtures + "merges.txt");
+    std::string merges = read_file(clip_fixtures + "merges.txt");
     merges.resize(merges.rfind('\n', merges.size() - 2) + 1);
     write_file(good.folder / "short.txt", merges);
     good.load(good.config);
@@ -149,7 +149,7 @@ TEST_SUITE("CLIP files") {
   }
 
   TEST_CASE("CMYK is inverted with and without Adobe's mark, as in Pillow") {
-    const std::string marked = read_file(fixtures + "pictures/cmyk.jpg");
+    const std::string marked = read_file(clip_fixtures + "pictures/cmyk.jpg");
     REQUIRE(marked.substr(2, 2) == "\xff\xee");
     const std::string bare = marked.substr(0, 2) + marked.substr(18);
     const auto decode = [](const std::string& file) { return decode_image(std::as_bytes(std::span(file)), "p").rgb; };

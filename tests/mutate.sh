@@ -114,7 +114,7 @@ for mutant in "${chosen[@]}"; do
   text=$text awk -v n="$line" 'NR == n { print ENVIRON["text"]; next } { print }' "$original" >"$file"
   code=0
   # shellcheck disable=SC2046  # one word for each program
-  passes $(tests_of "$file") || code=$?
+  passes $(tests_of "$file") 2>>"$log" || code=$?
   case $code in
     0) survivors+=("$file:$line: $what:$text") && echo "survived: ${survivors[-1]}" ;;
     1) killed=$((killed + 1)) ;;

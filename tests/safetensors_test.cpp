@@ -176,7 +176,7 @@ TEST_SUITE("safetensors") {
     CHECK(!entry("F6_E2M3", 4, "abc").has_value());
     CHECK(!entry("F6_E3M2", 4, "abc").has_value());
     CHECK_THROWS_WITH_AS(entry("F4", 3, "a"), doctest::Contains("ends within a byte"), Error);
-    CHECK_THROWS_WITH_AS(SafetensorsFile(path), doctest::Contains("ends within a byte"), Error);
+    CHECK_THROWS_WITH_AS(SafetensorsFile{path}, doctest::Contains("ends within a byte"), Error);
     // One that is not read leaves the others as they are.
     write_file(path, file_bytes(R"({"mask":{"dtype":"BOOL","shape":[4],"data_offsets":[0,4]},)"
                                 R"("x":{"dtype":"F32","shape":[],"data_offsets":[4,8]}})",
@@ -186,7 +186,7 @@ TEST_SUITE("safetensors") {
                          Error);
     const std::string nul = std::string("{}\0{}", 5);
     write_file(path, file_bytes(nul, ""));
-    CHECK_THROWS_WITH_AS(SafetensorsFile(path), doctest::Contains("not valid JSON at byte 3: a NUL"), Error);
+    CHECK_THROWS_WITH_AS(SafetensorsFile{path}, doctest::Contains("not valid JSON at byte 3: a NUL"), Error);
   }
 
   TEST_CASE("numbers off their alignment are copied, never looked at in place") {
