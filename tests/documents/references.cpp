@@ -82,7 +82,7 @@ References references(const std::string& document) {
       }
     } else if (block.empty() && !line.starts_with("<!--")) {
       if (line.empty() || line.starts_with("|")) finish();
-      paragraph += line + " ";
+      paragraph += line.substr(std::min(line.find_first_not_of(' '), line.size())) + " ";
     }
   }
   finish();
