@@ -11,6 +11,33 @@
 
 using namespace seminar;
 
+namespace {
+
+// One of several ranks, of which the others agree to nothing or to all.
+struct OneOf : Communicator {
+  OneOf(int64_t rank, int64_t size, char others = 1) : rank_(rank), size_(size), others_(others) {}
+  int64_t rank() const override { return rank_; }
+  int64_t size() const override { return size_; }
+  std::vector<std::string> all_gather(std::string_view mine) override {
+    std::vector<std::string> all(static_cast<std::size_t>(size_), std::string(1, others_));
+    all[static_cast<std::size_t>(rank_)] = mine;
+    return all;
+  }
+  std::vector<std::string> all_to_all(std::span<const std::string> parts) override {
+    return {parts.begin(), parts.end()};
+  }
+  int64_t start_all_to_all(const void*, void*, int64_t) override { return 0; }
+  int64_t start_all_gather(void*, int64_t) override { return 0; }
+  void wait(int64_t) override {}
+  void progress() override {}
+
+ private:
+  int64_t rank_, size_;
+  char others_;
+};
+
+}  // namespace
+
 TEST_SUITE("shards") {
   TEST_CASE("shards have every target once between them, each user in one, and about as many each") {
     const TinyData tiny;
@@ -114,6 +141,26 @@ TEST_SUITE("shards") {
       train_until(7, false);
       CHECK(train_until(0, true) == straight);
     }
+  }
+
+  TEST_CASE("ranks share work by whole blocks, and go on only if all agree") {
+    // Borders of the shares of 10 things in blocks of 4, which are 3, the last of 2.
+    const std::vector<std::vector<int64_t>> borders{{0, 10}, {0, 4, 10}, {0, 4, 8, 10}, {0, 0, 4, 8, 10}};
+    for (const std::vector<int64_t>& border : borders)
+      for (std::size_t r = 0; r + 1 < border.size(); ++r) {
+        const OneOf world(static_cast<int64_t>(r), std::ssize(border) - 1);
+        const Share share = share_of(world, 10, 4);
+        CHECK(share.begin == border[r]);
+        CHECK(share.end == border[r + 1]);
+        CHECK(share_of(world, 0, 4).end == 0);
+      }
+    for (const char others : {0, 1})
+      for (const bool mine : {false, true}) {
+        OneOf world(1, 3, others);
+        CHECK(all_agree(world, mine) == (mine && others == 1));
+      }
+    CHECK(all_agree(alone(), true));
+    CHECK_FALSE(all_agree(alone(), false));
   }
 
   TEST_CASE("the model of a step: one rank sends nothing, more send what GradientSum sends") {

@@ -141,6 +141,39 @@ TEST_SUITE("training") {
     refused(*model, tiny.data, run, "cannot be opened: No such file or directory");
   }
 
+  TEST_CASE("a checkpoint whose state contradicts itself is refused") {
+    const TinyData tiny;
+    const RunSettings run = twenty_steps(tiny.data);
+    train_until(12, "mean_pool", tiny, run, false);
+    const std::string path = tiny.folder / "model.safetensors.checkpoint", sound = read_file(path);
+    const std::size_t state = sound.find("{\\\"adam_steps");
+    REQUIRE(state != std::string::npos);
+    const auto model = make_model("mean_pool", small_settings(), tiny.data, Rng(3));
+    // `from` in the state becomes `to`, of the same length.
+    const auto refused = [&](const std::string& from, const std::string& to, const std::string& message) {
+      CAPTURE(to);
+      std::string bytes = sound;
+      const std::size_t at = bytes.find(from, state);
+      REQUIRE(at != std::string::npos);
+      REQUIRE(from.size() == to.size());
+      write_file(path, bytes.replace(at, from.size(), to));
+      CHECK_THROWS_WITH_AS(train(*model, tiny.data, run, {.checkpoint = path, .resume = true}),
+                           doctest::Contains(message.c_str()), Error);
+    };
+    refused(R"(\"epoch\":1)", R"(\"epoch\":3)", "damaged: epoch 3 of 2, the best one is 1");
+    refused(R"(\"best_epoch\":1)", R"(\"best_epoch\":2)", "damaged: epoch 1 of 2, the best one is 2");
+    refused(R"(\"best_epoch\":1)", R"(\"best_epoch\":0)", "damaged: epoch 1 of 2, the best one is 0");
+    refused(R"(\"epoch\":1)", R"(\"epoch\":0)", "damaged: epoch 0 of 2, the best one is 1");
+    refused(R"(\"batch\":2)", R"(\"batch\":3)", "damaged: 12 steps, epoch 1, batch 3 of 10");
+    refused(R"(\"adam_steps\":12)", R"(\"adam_steps\":13)", "damaged: 13 steps, epoch 1, batch 2 of 10");
+    refused(R"(\"adam_steps\":12)", R"(\"adam_steps\":-1)", "member missing or not a count: 'adam_steps'");
+    refused(R"(\"targets\")", R"(\"tarkets\")", "member missing or not a count: 'targets'");
+    refused(R"(\"best_ndcg10\")", R"(\"best_ndcg11\")", "member missing: 'best_ndcg10'");
+    refused("{", "[", "'training' is not a JSON object");
+    write_file(path, sound);
+    CHECK(train(*model, tiny.data, run, {.checkpoint = path, .resume = true}).steps == all_steps);
+  }
+
   TEST_CASE("the parameters of the epoch with the best validation NDCG@10 are kept, or those of the last") {
     const TinyData tiny;
     RunSettings run = twenty_steps(tiny.data);
