@@ -93,11 +93,11 @@ std::vector<std::vector<std::string>> settings_rows(const std::string& settings)
 void add_models(ReportPage& page, const std::vector<Ranked>& table) {
   page.section("Which model ranks best");
   const RankingMetrics& first = table[0].metrics;
-  page.paragraph(
-      fmt::format("{} users; each one's last action among {} candidates. Intervals are 95 % over users (bootstrap, "
-                  "seed {}): models "
-                  "whose intervals overlap by more than half are not told apart by this data.",
-                  first.users, first.candidates, interval_seed));
+  page.paragraph(fmt::format(
+      "{} users; the last action of each is ranked among {} candidates. Intervals are 95 % over users "
+      "(bootstrap, seed {}). Two models may differ although their intervals overlap: 'seminar compare' tests "
+      "the paired difference.",
+      first.users, first.candidates, interval_seed));
   std::vector<std::vector<std::string>> rows;
   IntervalPanel panel;
   for (const Ranked& r : table) {
