@@ -4,8 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . apps/install.sh
 
-packages=(g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev libzstd-dev
-  libpng-dev libjpeg62-turbo-dev libutf8proc-dev libboost-dev pkg-config)
+packages=("${library_packages[@]}" libboost-dev)
 if [ "${1:-}" = tests ]; then
   packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin
     g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-s390x-linux-gnu g++-11 qemu-user-static clang-14 lld-14 wasi-libc libc++-14-dev-wasm32 libc++abi-14-dev-wasm32

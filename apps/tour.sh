@@ -8,11 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 chapter=${1:-}
 [[ $# -le 1 && $chapter =~ ^[1-8]?$ ]] || { echo "tour.sh: say which chapter, 1 to 8, or nothing: '$*'" >&2; exit 2; }
 
-install g++ cmake ninja-build libopenblas-openmp-dev libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev zlib1g-dev \
-  libpng-dev libjpeg62-turbo-dev libutf8proc-dev pkg-config
+install "${library_packages[@]}"
 mkdir -p build
-cmake -S . -B build/tour -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCMAKE_UNITY_BUILD=ON \
-  -DSEMINAR_TESTS=OFF -DSEMINAR_HTTP=OFF >build/tour.log || { cat build/tour.log >&2; exit 1; }
+cmake -S . -B build/tour -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O0 -DCMAKE_UNITY_BUILD=ON \
+  -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 -DSEMINAR_TESTS=OFF -DSEMINAR_HTTP=OFF >build/tour.log || { cat build/tour.log >&2; exit 1; }
 cmake --build build/tour --target tour
 
 if [ -n "$chapter" ]; then
