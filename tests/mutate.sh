@@ -45,7 +45,8 @@ tests_of() {
     seminar/baselines/*) echo baselines_tests ;;
     seminar/retrieval/*) echo retrieval_tests ;;
     seminar/evaluation/*) echo evaluation_tests cli_tests ;;
-    seminar/training/* | seminar/distributed/*) echo training_tests model_tests ;;
+    seminar/training/*) echo training_tests model_tests ;;
+    seminar/distributed/*) echo training_tests mpi_tests ;;
     seminar/studies/*) echo studies_tests ;;
     apps/serve/*) echo rank_tests serve_tests ;;
     apps/pages/chart* | apps/pages/report*) echo pages_tests ;;
@@ -79,18 +80,20 @@ if [ -z "$here" ]; then
   git ls-files -z | xargs -0 cp -u --parents -t "$work"
 fi
 cd "$work"
-cmake --preset dev -DSEMINAR_TESTS=ON >/dev/null
+cmake --preset dev -DSEMINAR_TESTS=ON -DSEMINAR_MPI=ON >/dev/null
 log=$work/build/dev/mutate.log original=$work/build/dev/mutate.original
 
 # Whether these programs build and pass; 2 if they do not build.
 passes() {
   cmake --build build/dev --target "$@" >"$log" 2>&1 || return 2
-  local program only
+  local program under only
   for program in "$@"; do
-    only=()
+    under=() only=()
     [ "$program" != engine_tests_f64 ] || only=(--test-suite="op rows")
-    SEMINAR_ISA=avx2 OMP_WAIT_POLICY=passive timeout 300 "build/dev/bin/$program" --abort-after=1 "${only[@]}" >"$log" 2>&1 ||
-      return 1
+    [ "$program" != mpi_tests ] || under=(env OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+      mpirun --oversubscribe -np 2)
+    SEMINAR_ISA=avx2 OMP_WAIT_POLICY=passive timeout 300 "${under[@]}" "build/dev/bin/$program" --abort-after=1 "${only[@]}" \
+      >"$log" 2>&1 || return 1
   done
 }
 

@@ -46,9 +46,9 @@ struct SearchUnitStep {
   }
   void operator()() {
     const std::vector<Param>& t = tables.all;
-    const Channels channels{t[0], {t[1], t[2], t[3]}, Tensor::full({items, 3}, 1)};
-    const Var keys = reshape(fusion(channels, history), {batch, length, width}),
-              asked = reshape(fusion(channels, targets), {batch, 1, width});
+    const Channels vectors{t[0], {t[1], t[2], t[3]}, Tensor::full({items, 3}, 1)};
+    const Var keys = reshape(fusion(vectors, history), {batch, length, width}),
+              asked = reshape(fusion(vectors, targets), {batch, 1, width});
     const Var logits = head(attention(asked, keys, mask), masked_mean(keys, mask), asked, Mode());
     backward(bce_with_logits(logits, labels));
     adam.step();
