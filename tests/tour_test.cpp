@@ -31,19 +31,20 @@ Tensor numbers(const Shape& shape) {
   return t;
 }
 
-// Runs apps/tour/check.sh with these arguments: its exit code and all that it prints.
+// A script of apps/, run with these arguments: its exit code and all that it prints.
 struct Verdict {
   int code;
   std::string out;
 };
-Verdict graded(const std::string& arguments) {
-  FILE* pipe = ::popen(fmt::format("bash '{}/apps/tour/check.sh' {} 2>&1", SEMINAR_SOURCE_DIR, arguments).c_str(), "r");
+Verdict script(const std::string& path, const std::string& arguments) {
+  FILE* pipe = ::popen(fmt::format("bash '{}/apps/{}' {} 2>&1", SEMINAR_SOURCE_DIR, path, arguments).c_str(), "r");
   REQUIRE(pipe);
   std::string out;
   std::array<char, 4096> buffer;
   while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) out.append(buffer.data(), n);
   return {WEXITSTATUS(::pclose(pipe)), out};
 }
+Verdict graded(const std::string& arguments) { return script("tour/check.sh", arguments); }
 
 }  // namespace
 
@@ -68,6 +69,12 @@ TEST_SUITE("tour") {
       const Verdict refused = graded(wrong);
       CHECK(refused.code == 2);
       CHECK(std::count(refused.out.begin(), refused.out.end(), '\n') == 1);
+    }
+    for (const char* wrong : {"9", "one", "1 2", "--help"}) {
+      CAPTURE(wrong);
+      const Verdict refused = script("tour.sh", wrong);
+      CHECK(refused.code == 2);
+      CHECK(refused.out.starts_with("tour.sh: say which chapter"));
     }
     CHECK(graded(fmt::format("1 '{}/apps/tour/solutions/1_strides.h'", SEMINAR_SOURCE_DIR)).code == 0);
     CHECK(graded(fmt::format("2 '{}/apps/tour/solutions/1_strides.h'", SEMINAR_SOURCE_DIR)).code == 1);
