@@ -60,6 +60,7 @@ TEST_SUITE("tables") {
     CHECK(rows("\xef\xbb\xbf"
                "a\tb\n1\t\"two\nlines\"\n3\t4\n") == Texts{"2:1|two\nlines", "4:3|4"});
     CHECK(rows("a|b\n1|2\n") == Texts{"2:1|2"});
+    CHECK(rows("a\tb\n12\" disc\t\"x \"\"y\"\"\"\n") == Texts{"2:12\" disc|x \"y\""});
     CHECK(rows("sep=;\na;b,c\n1;2\n") == Texts{"3:1|2"});
     CHECK(rows("\"a,b,c\";d\n1;2\n", ';') == Texts{"2:1|2"});
     CHECK(rows("a,Gr\xf6\xdf"
@@ -80,6 +81,7 @@ TEST_SUITE("tables") {
     refuse("a,b\n", "t:1: only a header: no rows");
     refuse("[{\"a\": 1}]\n", "t:1: a JSON list: write one object a line");
     refuse("{\"a\": 1}\n{\"a\": \n", "t:2: not a JSON object");
+    refuse("{\"u\": [18446744073709551616]}\n", "t:1: a number that 64 bits do not hold");
     refuse("a,b\n1,2,3\n", "t:2: wrong number of fields: expected 2, found 3");
   }
 
@@ -210,6 +212,10 @@ TEST_SUITE("tables") {
     shop.options.table.item_columns = {"numbers=name"};
     shop.refuse(events, "items.csv:2: name is not a number: 'Red shoe'");
     shop.options.table.item_columns.clear();
+    write_file(shop.folder / "items.csv", ",sku,brand_id,size\n0,a,7,1.5\n1,b,7,2\n2,c,8,2.5\n");
+    const Dataset guessed = shop.import(events);
+    CHECK(guessed.feature_width("numeric") == 1);
+    CHECK(attributes(guessed, "a") == Texts{"brand_id:7"});
     write_file(shop.folder / "items.csv", "sku,name\na,x\na,y\n");
     shop.refuse(events, "items.csv:3: second row for an item: 'a'");
   }

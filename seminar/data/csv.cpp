@@ -172,7 +172,7 @@ CsvReader::State CsvReader::parse(std::string_view line, State state) {
     } else if (c == format_.separator) {
       ends_.push_back(text_.size());
       state = State::start;
-    } else if (c == '"' && format_.quotes) {
+    } else if (c == '"' && format_.quotes && !(state == State::plain && format_.stray_quotes)) {
       if (state == State::plain) lines_->reject(line_, "quote inside an unquoted field", line);
       if (state == State::closed) text_ += c;
       state = State::quoted;

@@ -20,10 +20,11 @@ float parse_single(std::string_view text, const std::string& name, const LineRea
 std::vector<std::string_view> split(std::string_view text, std::string_view separator);
 
 /// How the fields of a table are kept apart. Where quotes count, a quoted field may hold separators, doubled quotes and
-/// newlines. Names of typed headers end at ':', behind which the type stands.
+/// newlines. Names of typed headers end at ':', behind which the type stands. Stray quotes
+/// are those inside a field that does not begin with one: text, or refused.
 struct CsvFormat {
   char separator;
-  bool quotes, typed = true;
+  bool quotes, typed = true, stray_quotes = false;
   CsvFormat(char between = ',') : CsvFormat(between, between == ',') {}
   CsvFormat(char between, bool with_quotes) : separator(between), quotes(with_quotes) {}
 };

@@ -172,9 +172,13 @@ void add_unnamed(const Table& table, ColumnMap& map, bool with_numbers) {
   for (std::size_t i = 0; i < table.columns().size(); ++i) {
     const std::vector<std::string> sample = table.sample(i);
     const std::unordered_set<std::string> distinct(sample.begin(), sample.end());
-    if (!map.role(i).empty() || distinct.size() < 2) continue;
+    // A column without a name holds row numbers, as pandas writes them.
+    const std::string& name = table.columns()[i];
+    if (!map.role(i).empty() || distinct.size() < 2 || name.empty() || name.starts_with("Unnamed")) continue;
     const std::string form = looks_like(sample);
-    if (with_numbers && form == "numbers")
+    const std::vector<std::string> words = split_words(name);
+    const bool id = !words.empty() && (words.back() == "id" || name.ends_with("Id") || name.ends_with("ID"));
+    if (with_numbers && form == "numbers" && !id)
       map.add("numbers", i);
     else if (form == "lists" || !with_numbers || 2 * distinct.size() <= sample.size())
       map.add("categories", i);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -61,6 +62,12 @@ const json* member(const json& object, std::string_view name) {
   return nullptr;
 }
 
+// True if a number of the value is so large that it was rounded: ids would be mixed up.
+bool rounded(const json& value) {
+  if (value.is_number_float()) return std::abs(value.get<double>()) >= 0x1p63;
+  return value.is_structured() && std::any_of(value.begin(), value.end(), rounded);
+}
+
 std::string text_of(const json* value) {
   if (!value || value->is_null()) return "";
   return value->is_string() ? value->get<std::string>() : value->dump();
@@ -100,6 +107,7 @@ Table::Table(const std::string& path, ReadPolicy& policy, char separator)
     if (!separator_) separator_ = separator_of(first);
     CsvFormat format(separator_, true);
     format.typed = false;
+    format.stray_quotes = true;
     csv_ = std::make_unique<CsvReader>(std::move(lines_), std::vector<std::string>(), policy, format);
     columns_ = csv_->names();
     for (Record record; first_.size() < looked_at && read(record);) first_.push_back(record);
@@ -116,6 +124,7 @@ bool Table::read_object(json& object, int64_t& line) {
       if (!more) return;
       object = json::parse(lines_->line(), nullptr, false);
       if (!object.is_object()) lines_->reject(lines_->number(), "not a JSON object", lines_->line());
+      if (rounded(object)) lines_->reject(lines_->number(), "a number that 64 bits do not hold", lines_->line());
       line = lines_->number();
     });
     if (good && more) return true;

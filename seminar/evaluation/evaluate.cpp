@@ -147,6 +147,8 @@ void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<c
   }
   result.users = all_gather(*options.world, std::span<const int32_t>(result.users));
   result.ranks = all_gather(*options.world, std::span<const RankCount>(result.ranks));
+  check(!result.users.empty() || all_targets.empty(),
+        "evaluate: no candidate is left: every user has had all items of the catalogue");
 }
 
 nlohmann::ordered_json calibration_json(const Calibration& c) {
