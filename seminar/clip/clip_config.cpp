@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "tensor/io/file.h"
+#include "tensor/io/json.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -23,9 +24,8 @@ const json absent;
 // A JSON object, with the place it stands in for messages. Members that are null are as if they were not there.
 class Config {
  public:
-  Config(std::string where, const std::string& text)
-      : where_(std::move(where)), json_(json::parse(text, nullptr, false)) {
-    check(json_.is_object() && text.find('\0') == std::string::npos, "{}: not a JSON object", where_);
+  Config(std::string where, const std::string& text) : where_(std::move(where)), json_(parse_json(text, where_)) {
+    check(json_.is_object(), "{}: not a JSON object", where_);
   }
   // The object's member that is an object itself; empty if it is not there.
   Config part(const char* name) const {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "seminar/data/import.h"
+#include "seminar/data/table.h"
 
 namespace fs = std::filesystem;
 
@@ -28,11 +29,7 @@ std::string only_file(Import& in, bool metadata) {
 // Calls row(json, lines) for every line that is a JSON object; others go to the policy.
 template <class Row>
 void each_object(Import& in, const std::string& path, const Row& row) {
-  each_line(in, path, {.max_line = max_json_line}, [&](const LineReader& lines) {
-    const nlohmann::json object = nlohmann::json::parse(lines.line(), nullptr, false);
-    if (!object.is_object()) lines.reject(lines.number(), "not a JSON object", lines.line());
-    row(object, lines);
-  });
+  each_line(in, path, {.max_line = max_json_line}, [&](const LineReader& lines) { row(object_of(lines), lines); });
 }
 
 const std::string& text_member(const nlohmann::json& object, const char* name, const LineReader& lines) {

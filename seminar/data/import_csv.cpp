@@ -180,7 +180,8 @@ void add_unnamed(const Table& table, ColumnMap& map, bool with_numbers) {
     const bool id = !words.empty() && (words.back() == "id" || name.ends_with("Id") || name.ends_with("ID"));
     if (with_numbers && form == "numbers" && !id)
       map.add("numbers", i);
-    else if (form == "lists" || !with_numbers || 2 * distinct.size() <= sample.size())
+    else if (form == "lists" || !with_numbers || 2 * distinct.size() <= sample.size() ||
+             (id && distinct.size() < sample.size()))
       map.add("categories", i);
   }
 }
@@ -283,7 +284,7 @@ void import_csv(Import& in) {
   in.policy.skipped_row = [&](const BadRow& row) {
     const std::string text = row.what();
     const std::size_t begin = text.find(": ") + 2;
-    ++reasons[text.substr(begin, text.rfind(": ") - begin)];
+    ++reasons[text.substr(begin, text.find(": ", begin) - begin)];
   };
   Events events(in);
   std::vector<std::string> files{in.source};

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "seminar/data/text.h"
+#include "tensor/io/json.h"
 
 using nlohmann::json;
 
@@ -122,8 +123,7 @@ bool Table::read_object(json& object, int64_t& line) {
     const bool good = policy_.accept([&] {
       more = lines_->next_filled();
       if (!more) return;
-      object = json::parse(lines_->line(), nullptr, false);
-      if (!object.is_object()) lines_->reject(lines_->number(), "not a JSON object", lines_->line());
+      object = object_of(*lines_);
       if (rounded(object)) lines_->reject(lines_->number(), "a number that 64 bits do not hold", lines_->line());
       line = lines_->number();
     });
@@ -178,6 +178,20 @@ std::string Table::form() const {
                         : separator_ == '\t' ? "tabs"
                                              : "bars";
   return fmt::format("fields between {}{}", between, csv_->lines().latin1() ? ", Windows-1252" : "");
+}
+
+json object_of(const LineReader& lines) {
+  json object;
+  std::string why = "JSON of another kind";
+  try {
+    object = parse_json(lines.line(), "JSON");
+  } catch (const Error& e) {
+    why = e.what();
+  }
+  if (!object.is_object())
+    throw BadRow(
+        fmt::format("{}:{}: not a JSON object: {} ({})", lines.path(), lines.number(), shown(lines.line()), why));
+  return object;
 }
 
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& names) {

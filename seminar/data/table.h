@@ -64,6 +64,9 @@ class Table {
   Record record_;
 };
 
+/// The line as a JSON object, by the strict reader of tensor/io/json.h; throws BadRow for anything else.
+nlohmann::json object_of(const LineReader& lines);
+
 /// The names most like `name`, the nearest first, none that is quite different.
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& names);
 /// The parts of a list as people write them: [1, 2], ['a', "b"], a|b, a;b or a,b; `spaces` part it if nothing else
