@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=("${library_packages[@]}" libboost-dev)
 if [ "${1:-}" = tests ]; then
   packages+=(doctest-dev libhnswlib-dev libopenmpi-dev openmpi-bin
-    g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-s390x-linux-gnu g++-11 qemu-user-static clang-14 lld-14 wasi-libc libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
+    g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-s390x-linux-gnu g++-11 python3-numpy qemu-user-static clang-14 lld-14 wasi-libc libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
     libclang-rt-14-dev-wasm32 chromium)
   command -v node >/dev/null || packages+=(nodejs)
 fi

@@ -3,6 +3,7 @@
 #ifdef __x86_64__
 #include <cpuid.h>
 
+#include <atomic>
 #include <cstdlib>
 #endif
 
@@ -45,12 +46,12 @@ Isa widest_isa(std::string_view wish, bool& known) {
 
 Isa cpu_isa() {
 #ifdef __x86_64__
-  static const Isa isa = [] {
-    const char* wish = std::getenv("SEMINAR_ISA");
-    bool known = false;
-    const Isa wished = widest_isa(wish ? wish : "", known);
-    return known ? wished : widest_isa("", known);
-  }();
+  static std::atomic<int> found{-1};  // not a static of the result: its guard is in the C++ library, which C has not
+  if (const int isa = found.load(std::memory_order_relaxed); isa >= 0) return static_cast<Isa>(isa);
+  const char* wish = std::getenv("SEMINAR_ISA");
+  bool known = false;
+  const Isa wished = widest_isa(wish ? wish : "", known), isa = known ? wished : widest_isa("", known);
+  found.store(static_cast<int>(isa), std::memory_order_relaxed);
   return isa;
 #else
   return Isa::base;

@@ -130,6 +130,39 @@ TEST_SUITE("rank") {
     CHECK(told["errors"].back()["error"] == "and 900 more");
   }
 
+  TEST_CASE("top finds in the whole catalogue what ranking all of it gives") {
+    const ExportedModel e;
+    Ranking ranking(e.runtime.get(), 0, {});
+    std::string all;
+    for (int i = 101; i <= 130; ++i)
+      if (i != 103) all += fmt::format("{}\"{}\"", i == 101 ? "" : ",", i);
+    const auto ranked = nlohmann::json::parse(
+        ranking.answer(fmt::format(R"({{"history":["103"],"candidates":[{}],"query":"red"}})", all)));
+    std::vector<std::pair<float, int>> order;
+    for (std::size_t i = 0; i < 29; ++i)
+      order.emplace_back(-ranked["scores"][i].get<float>(), static_cast<int>(i) + (i < 2 ? 101 : 102));
+    std::sort(order.begin(), order.end());
+    const auto top = nlohmann::json::parse(
+        ranking.answer(R"({"history":["103"],"top":4,"query":"red","explain":true,"deny":["nobody"]})"));
+    REQUIRE(top["items"].size() == 4);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(top["items"][i] == std::to_string(order[i].second));
+      CHECK(top["scores"][i].get<float>() == -order[i].first);
+      CHECK(top["retrieved"][i][0]["item"] == "103");
+    }
+    CHECK(top["errors"][0]["at"] == "deny[0]");
+    CHECK(ranking.answer(R"({"top":3,"allow":["105"]})").starts_with(R"({"items":["105"],"scores":[)"));
+    CHECK(ranking.answer(R"({"top":3,"allow":[]})") == R"({"items":[],"scores":[]})");
+    CHECK(ranking.answer(R"({"history":["103"],"top":3,"allow":["103"]})") == R"({"items":[],"scores":[]})");
+    CHECK(ranking.answer(R"({"history":["103"],"top":3,"allow":["103"],"seen":true})")
+              .starts_with(R"({"items":["103"])"));
+    CHECK_THROWS_WITH_AS(ranking.answer(R"({"top":0})"), "top: must be from 1 to 30: 0", Error);
+    CHECK_THROWS_WITH_AS(ranking.answer(R"({"top":31})"), "top: must be from 1 to 30: 31", Error);
+    CHECK_THROWS_WITH_AS(ranking.answer(R"({"top":3,"candidates":[]})"),
+                         "request: candidates and top: only one of them", Error);
+    CHECK_THROWS_WITH_AS(ranking.answer(R"({"candidates":[],"deny":[]})"), "deny: only with top", Error);
+  }
+
   TEST_CASE("what a request costs is limited, and the deadline counts") {
     const ExportedModel e;
     RankingLimits limits;

@@ -72,6 +72,12 @@ bool survives(const std::vector<std::byte>& bytes) {
     float scores[3];
     for (const seminar_pair& p : pairs) seminar_user_append(user, &p);
     seminar_rank(user, pairs, 3, scores, nullptr);
+    seminar_finder* made = nullptr;
+    if (seminar_finder_create(model, &made) != SEMINAR_OK) continue;
+    const FinderHandle finder(made);
+    int32_t items[3];
+    std::size_t found = 0;
+    seminar_top(made, user, nullptr, 3, nullptr, items, scores, &found);
   }
   const char* text = nullptr;
   std::size_t length = 0;

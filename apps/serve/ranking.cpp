@@ -54,6 +54,26 @@ void Ranking::append_history(const Deadline& deadline) {
   }
 }
 
+// Makes the best items of the catalogue the candidates.
+void Ranking::find_top() {
+  RankingRequest& r = request_;
+  if (!finder_) finder_ = make_finder(rules_.model);
+  const std::size_t bytes = static_cast<std::size_t>(rules_.info.items) / 8 + 1, n = static_cast<std::size_t>(r.top);
+  const auto bits = [&](const std::vector<int32_t>& items) {
+    std::vector<uint8_t> list(bytes);
+    for (const int32_t i : items) list[static_cast<std::size_t>(i) / 8] |= static_cast<uint8_t>(1 << (i % 8));
+    return list;
+  };
+  const std::vector<uint8_t> allow = bits(r.allow), deny = bits(r.deny);
+  const seminar_filter filter{r.allow_some ? allow.data() : nullptr, deny.data(), bytes, r.seen};
+  const seminar_pair query = as_pair(r.query);
+  std::vector<int32_t> items(n);
+  scores_.resize(n);
+  std::size_t found = 0;
+  check_runtime(seminar_top(finder_.get(), user_.get(), &query, n, &filter, items.data(), scores_.data(), &found));
+  for (std::size_t i = 0; i < found; ++i) r.candidates.push_back({items[i], r.query.query, r.query.vector});
+}
+
 // Scores all candidates, and writes the reasons of each if they are asked for.
 void Ranking::rank_slices(const Deadline& deadline, bool write) {
   const std::size_t n = pairs_.size(), k = static_cast<std::size_t>(options_.k),
@@ -80,17 +100,22 @@ void Ranking::rank_slices(const Deadline& deadline, bool write) {
 
 void Ranking::rank_again() { rank_slices({}, false); }
 
+// An item's id in the data set, as JSON.
+std::string Ranking::item_name(int32_t item) const {
+  const char* name = nullptr;
+  std::size_t length = 0;
+  check_runtime(seminar_item_text(rules_.model, item, &name, &length, nullptr, nullptr));
+  return json_text({name, length});
+}
+
 void Ranking::write_reasons(const int32_t* retrieved, const float* attention) {
   const std::size_t k = static_cast<std::size_t>(options_.k), heads = static_cast<std::size_t>(rules_.info.heads),
                     kept = std::min(request_.history.size(), static_cast<std::size_t>(options_.history)),
                     dropped = request_.history.size() - kept;
   for (std::size_t i = 0; i < k && retrieved[i] >= 0; ++i) {
     const std::size_t behaviour = static_cast<std::size_t>(retrieved[i]) + dropped;
-    const char* name = nullptr;
-    std::size_t length = 0;
-    check_runtime(seminar_item_text(rules_.model, request_.history[behaviour].item, &name, &length, nullptr, nullptr));
     reasons_ += fmt::format("{}{{\"position\":{},\"item\":{},\"attention\":[", i == 0 ? "" : ",",
-                            request_.positions[behaviour], json_text({name, length}));
+                            request_.positions[behaviour], item_name(request_.history[behaviour].item));
     for (std::size_t h = 0; h < heads; ++h) reasons_ += fmt::format("{}{}", h == 0 ? "" : ",", attention[h * k + i]);
     reasons_ += "]}";
   }
@@ -110,6 +135,7 @@ std::string Ranking::answer(std::string_view text, const Deadline& deadline) {
   try {
     use_options();
     append_history(deadline);
+    if (request_.top > 0) find_top();
     for (const RankingRequest::Pair& p : request_.candidates)
       if (p.item != 0) pairs_.push_back(as_pair(p));
     rank_slices(deadline, true);
@@ -125,6 +151,12 @@ std::string Ranking::write() const {
   const std::vector<RankingRequest::Pair>& candidates = request_.candidates;
   std::string out = "{";
   if (!request_.id.empty()) out += fmt::format("\"id\":{},", request_.id);
+  if (request_.top > 0) {
+    out += "\"items\":[";
+    for (std::size_t c = 0; c < candidates.size(); ++c)
+      out += fmt::format("{}{}", c == 0 ? "" : ",", item_name(candidates[c].item));
+    out += "],";
+  }
   out += "\"scores\":[";
   for (std::size_t c = 0, known = 0; c < candidates.size(); ++c) {
     if (c > 0) out += ',';

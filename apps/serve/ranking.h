@@ -3,8 +3,9 @@
 //   {"id": "7", "scores": [1.25, null], "errors": [{"at": "candidates[1]", "error": "no item \"x\" in the model"}],
 //    "retrieved": [[{"position": 0, "item": "50", "attention": [.5, .1]}, ..], ..]}
 //
-// "errors" only if there are some: a candidate that is not known has the score null, a behaviour that is not known is
-// left out. "position" counts in the request's history. Scores order candidates; they are not probabilities.
+// With "top" also "items", the best of the catalogue. "errors" only if there are some: a candidate that is not known
+// has the score null, a behaviour that is not known is left out. "position" counts in the request's history. Scores
+// order candidates; they are not probabilities.
 #pragma once
 
 #include "apps/serve/ranking_request.h"
@@ -33,9 +34,11 @@ class Ranking {
 
  private:
   void use_options();
+  void find_top();
   void append_history(const Deadline& deadline);
   seminar_pair as_pair(const RankingRequest::Pair& p) const;
   void rank_slices(const Deadline& deadline, bool write);
+  std::string item_name(int32_t item) const;
   void write_reasons(const int32_t* retrieved, const float* attention);
   void check_size(std::size_t bytes) const;
   std::string write() const;
@@ -45,6 +48,7 @@ class Ranking {
   seminar_user_options options_{};
   std::vector<float> weights_;  // of options_
   UserHandle user_;
+  FinderHandle finder_;
   std::vector<seminar_pair> pairs_;  // of the candidates that are known
   std::vector<float> scores_, attention_;
   std::vector<int32_t> retrieved_;

@@ -61,6 +61,15 @@ class Reader {
         out_.codes = boolean(value, key);
       } else if (key == "explain") {
         out_.explain = boolean(value, key);
+      } else if (key == "top") {
+        out_.top = whole(value, key, 1, std::min<int64_t>(rules_.limits.candidates, rules_.info.items));
+      } else if (key == "allow") {
+        out_.allow_some = true;
+        out_.allow = items(value, "allow");
+      } else if (key == "deny") {
+        out_.deny = items(value, "deny");
+      } else if (key == "seen") {
+        out_.seen = boolean(value, key);
       } else if (key == "weights") {
         read_weights(value);
       } else if (key == "history") {
@@ -71,7 +80,11 @@ class Reader {
         check(key == "query" || key == "id", "request: unknown key: {}", json_text(key));
       }
     }
-    check(root.contains("candidates"), "request: no candidates");
+    check(root.contains("candidates") || out_.top > 0, "request: no candidates");
+    check(!root.contains("candidates") || out_.top == 0, "request: candidates and top: only one of them");
+    for (const char* key : {"allow", "deny", "seen"})
+      check(out_.top > 0 || !root.contains(key), "{}: only with top", key);
+    out_.query = {0, common.known, common.vector};
     check_work();
   }
 
@@ -141,6 +154,15 @@ class Reader {
     for (std::size_t i = 0; i < values.size(); ++i)
       out_.candidates.push_back(pair(values[i], fmt::format("candidates[{}]", i), common));
   }
+  // Items without queries, as their numbers.
+  std::vector<int32_t> items(const json& values, const char* name) {
+    check_list(values, name, rules_.info.items);
+    std::vector<int32_t> list;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (const RankingRequest::Pair p = pair(values[i], fmt::format("{}[{}]", name, i), {}); p.item != 0)
+        list.push_back(p.item);
+    return list;
+  }
   void read_weights(const json& values) {
     check(values.is_array() && std::ssize(values) == rules_.info.channels, "weights: must be {} numbers: {}",
           rules_.info.channels, shown(values));
@@ -150,7 +172,7 @@ class Reader {
     }
   }
   void check_work() const {
-    const int64_t n = std::ssize(out_.candidates), heads = rules_.info.heads,
+    const int64_t n = std::max(std::ssize(out_.candidates), out_.top), heads = rules_.info.heads,
                   k = std::min<int64_t>({out_.k, std::ssize(out_.history), rules_.defaults.history}),
                   most = out_.explain ? rules_.limits.explained : rules_.limits.work;
     check(n * k * heads <= most, "{}candidates × k × heads: at most {}: {} × {} × {}", out_.explain ? "explain: " : "",

@@ -2,6 +2,8 @@
 //
 //   {"history": ["50", {"item": "318", "query": "prison"}],    oldest first; items by their ids in the data set
 //    "candidates": ["1", {"item": "2", "query": "lion"}],
+//    "top": 10,                in place of candidates: the best of the whole catalogue, without the history's items
+//    "allow": ["1", ..], "deny": ["2", ..], "seen": true,      which of them: only these, not these, the history's too
 //    "query": "war",           of candidates without one (default: none)
 //    "k": 50,                  behaviours that are retrieved (default: as exported)
 //    "codes": true,            retrieve by product-quantization codes (default: exact)
@@ -51,8 +53,12 @@ struct RankingRequest {
   struct PairError {
     std::string place, what;
   };
-  std::vector<Pair> history;                ///< without behaviours that are not known
-  std::vector<int64_t> positions;           ///< of the history's behaviours in the request
+  std::vector<Pair> history;       ///< without behaviours that are not known
+  std::vector<int64_t> positions;  ///< of the history's behaviours in the request
+  int64_t top = 0;                 ///< how many are wanted of the whole catalogue; 0: candidates are given
+  std::vector<int32_t> allow, deny;
+  bool allow_some = false, seen = false;    ///< whether "allow" is given; whether items of the history count
+  Pair query;                               ///< under which `top` is asked
   std::vector<Pair> candidates;             ///< item 0: not known
   std::vector<PairError> errors;            ///< of single pairs
   std::vector<std::vector<float>> vectors;  ///< of queries that were never asked before

@@ -31,6 +31,12 @@ UserHandle make_user(const seminar_model* model, const seminar_user_options& opt
   return UserHandle(user);
 }
 
+FinderHandle make_finder(const seminar_model* model) {
+  seminar_finder* finder = nullptr;
+  check_runtime(seminar_finder_create(model, &finder));
+  return FinderHandle(finder);
+}
+
 bool is_exported(const std::string& path) {
   const SafetensorsFile file(path);
   return file.metadata().contains("format") && file.meta("format") == "seminar-runtime-1";

@@ -18,6 +18,10 @@ struct DestroyUser {
   void operator()(seminar_user* user) const { seminar_user_destroy(user); }
 };
 using ModelHandle = std::unique_ptr<seminar_model, CloseModel>;
+struct DestroyFinder {
+  void operator()(seminar_finder* finder) const { seminar_finder_destroy(finder); }
+};
+using FinderHandle = std::unique_ptr<seminar_finder, DestroyFinder>;
 using UserHandle = std::unique_ptr<seminar_user, DestroyUser>;
 
 ModelHandle open_model(const std::string& path);
@@ -25,6 +29,8 @@ ModelHandle open_model(const std::string& path);
 ModelHandle open_model(const std::string& path, const Dataset& data);
 /// A user with these options; throws Error for wrong ones.
 UserHandle make_user(const seminar_model* model, const seminar_user_options& options);
+/// What finds the best items of the catalogue for the model's users.
+FinderHandle make_finder(const seminar_model* model);
 /// Whether `path` is a file of `seminar export`.
 bool is_exported(const std::string& path);
 

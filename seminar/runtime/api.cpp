@@ -2,6 +2,7 @@
 #include <atomic>
 #include <new>
 
+#include "seminar/runtime/finder.h"
 #include "seminar/runtime/map_file.h"
 #include "seminar/runtime/user.h"
 
@@ -19,6 +20,13 @@ struct seminar_user {
   uint64_t mark = kind;
   seminar_model* model = nullptr;
   seminar::runtime::User user;
+};
+
+struct seminar_finder {
+  static constexpr uint64_t kind = 0x7265646e69666d73;
+  uint64_t mark = kind;
+  seminar_model* model = nullptr;
+  seminar::runtime::Finder finder;
 };
 
 namespace seminar::runtime {
@@ -60,6 +68,35 @@ void let_go(seminar_model* model) {
   model->model.release();
   unmap(model->file);
   memory.give(model);
+}
+
+// A user or finder of the model, made by `create(it)`; holds the model.
+template <class Handle, class Create>
+seminar_status make(const seminar_model* model, const char* what, Handle** out, const Create& create) {
+  const Memory& memory = model->model.memory;
+  void* place = memory.take(sizeof(Handle));
+  if (!place) return failed(SEMINAR_NO_MEMORY, "%s: no memory", what);
+  Handle* made = new (place) Handle;
+  made->model = const_cast<seminar_model*>(model);
+  if (const seminar_status status = create(*made); status != SEMINAR_OK) {
+    memory.give(made);
+    return status;
+  }
+  made->model->holders.fetch_add(1);
+  *out = made;
+  return SEMINAR_OK;
+}
+
+// Gives a user or finder back.
+template <class Handle, class Part>
+void destroy(Handle* handle, const char* what, Part Handle::*part) {
+  if (!handle || check_handle(handle, what) != SEMINAR_OK) return;
+  const Memory memory = (handle->*part).memory();
+  seminar_model* model = handle->model;
+  handle->mark = 0;
+  (handle->*part).release();
+  memory.give(handle);
+  let_go(model);
 }
 
 seminar_status give(std::string_view text, const char** out, size_t* length) {
@@ -202,29 +239,10 @@ seminar_status seminar_user_create(const seminar_model* model, const seminar_use
     SEMINAR_CHECK(seminar_user_defaults(model, &defaults));
     options = &defaults;
   }
-  void* place = model->model.memory.take(sizeof(seminar_user));
-  if (!place) return failed(SEMINAR_NO_MEMORY, "user: no memory");
-  seminar_user* made = new (place) seminar_user;
-  made->model = const_cast<seminar_model*>(model);
-  const seminar_status status = made->user.create(model->model, *options);
-  if (status != SEMINAR_OK) {
-    model->model.memory.give(made);
-    return status;
-  }
-  made->model->holders.fetch_add(1);
-  *user = made;
-  return SEMINAR_OK;
+  return make(model, "user", user, [&](seminar_user& made) { return made.user.create(model->model, *options); });
 }
 
-void seminar_user_destroy(seminar_user* user) {
-  if (!user || check_handle(user, "user") != SEMINAR_OK) return;
-  const Memory memory = user->user.memory();
-  seminar_model* model = user->model;
-  user->mark = 0;
-  user->user.release();
-  memory.give(user);
-  let_go(model);
-}
+void seminar_user_destroy(seminar_user* user) { destroy(user, "user", &seminar_user::user); }
 
 seminar_status seminar_user_append(seminar_user* user, const seminar_pair* behaviour) {
   SEMINAR_CHECK(check_handle(user, "user"));
@@ -252,6 +270,25 @@ seminar_status seminar_rank(seminar_user* user, const seminar_pair* candidates, 
   if (!candidates) return null_argument("candidates");
   if (!scores) return null_argument("scores");
   return user->user.rank(candidates, n, scores, reasons ? *reasons : seminar_reasons{});
+}
+
+seminar_status seminar_finder_create(const seminar_model* model, seminar_finder** finder) {
+  SEMINAR_CHECK(check_handle(model, "model"));
+  if (!finder) return null_argument("finder");
+  return make(model, "finder", finder, [&](seminar_finder& made) { return made.finder.create(model->model); });
+}
+
+void seminar_finder_destroy(seminar_finder* finder) { destroy(finder, "finder", &seminar_finder::finder); }
+
+seminar_status seminar_top(seminar_finder* finder, seminar_user* user, const seminar_pair* query, size_t n,
+                           const seminar_filter* filter, int32_t* items, float* scores, size_t* found) {
+  SEMINAR_CHECK(check_handle(finder, "finder"));
+  SEMINAR_CHECK(check_handle(user, "user"));
+  if (!items) return null_argument("items");
+  if (!scores) return null_argument("scores");
+  if (!found) return null_argument("found");
+  return finder->finder.top(user->user, query ? *query : seminar_pair{}, n, filter ? *filter : seminar_filter{}, items,
+                            scores, found);
 }
 
 }  // extern "C"

@@ -65,7 +65,7 @@ class HeaderParser {
       ++at_;
     }
     if (at_ >= text_.size()) return wrong("string without end");
-    out = text_.substr(begin, at_ - begin);
+    out = {text_.data() + begin, at_ - begin};
     ++at_;
     return true;
   }

@@ -194,7 +194,8 @@ seminar_status Model::read(const std::byte* data, std::size_t bytes, const char*
   FileIndex index;
   const seminar_status status = index.read(data, bytes, path);
   const std::string_view format = index.format();
-  if (format != export_format && format.substr(0, format_prefix.size()) == format_prefix)
+  if (format != export_format && format.size() > format_prefix.size() &&
+      std::string_view(format.data(), format_prefix.size()) == format_prefix)
     return failed(SEMINAR_UNSUPPORTED, "%s: format '%.*s' of another version of seminar: this one reads '%.*s'", path,
                   static_cast<int>(std::min<std::size_t>(format.size(), 32)), format.data(),
                   static_cast<int>(export_format.size()), export_format.data());
@@ -330,6 +331,15 @@ void Model::pair_weights(int32_t item, const float* x, const float* own, float* 
   float logits[max_channels];
   std::copy_n(gamma, channels, logits);
   kernels->softmax(channels, gamma, logits, mask);
+}
+
+void Model::fuse_pair(int32_t item, int32_t query, const float* query_vector, const float* own, float* room, float* x,
+                      float* gamma) const {
+  pair_channels(item, query, query_vector, room);
+  pair_weights(item, room, own, gamma);
+  std::fill_n(x, width, 0.0f);
+  for (int m = 0; m < channels; ++m)
+    if (gamma[m] != 0) kernels->axpy(width, gamma[m], room + m * width, x);
 }
 
 seminar_status Model::pair_codes(int32_t item, int32_t query, const float* query_vector, float* scratch,

@@ -54,6 +54,9 @@ struct Model {
   void pair_weights(int32_t item, const float* x, const float* weights, float* gamma) const;
   /// Channels x [C, d] of a pair; the query's are `query_vector` if it is not null.
   void pair_channels(int32_t item, int32_t query, const float* query_vector, float* x) const;
+  /// The fused vector x [d] = Σ_m γ_m x_m of a pair and its weights γ; `room` has place for [C, d].
+  void fuse_pair(int32_t item, int32_t query, const float* query_vector, const float* own, float* room, float* x,
+                 float* gamma) const;
   /// The codes [C, S] of a pair; a given query vector is coded here, with `scratch` [d].
   seminar_status pair_codes(int32_t item, int32_t query, const float* query_vector, float* scratch,
                             uint16_t* out) const;

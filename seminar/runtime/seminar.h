@@ -165,6 +165,29 @@ typedef struct seminar_reasons {
 SEMINAR_API seminar_status seminar_rank(seminar_user* user, const seminar_pair* candidates, size_t n, float* scores,
                                         const seminar_reasons* reasons);
 
+/** Finds the best items of the whole catalogue, for all users of a model. It holds a key of every item (about d + 20
+ *  bytes each) and working memory; of one thread at a time. */
+typedef struct seminar_finder seminar_finder;
+SEMINAR_API seminar_status seminar_finder_create(const seminar_model* model, seminar_finder** finder);
+/** Null is allowed. */
+SEMINAR_API void seminar_finder_destroy(seminar_finder* finder);
+
+/** Which items may be found. Bit i % 8 of byte i / 8 is item i. */
+typedef struct seminar_filter {
+  const uint8_t* allow; /**< only these; null: all */
+  const uint8_t* deny;  /**< not these; null: none */
+  size_t bytes;         /**< of each list: items / 8 + 1 */
+  int32_t with_seen;    /**< not 0: also items of the user's history */
+} seminar_filter;
+
+/** The best n items for a user, best first, with their scores. `query` says under which query (its item is not looked
+ * at; null: none), `filter` may be null: all but the user's own. All items are scored cheaply, and some thousand of
+ * them as seminar_rank does: the scores are exact, and items that belong among the best may be missed. `found` gets how
+ * many there are, fewer than n if the filter leaves fewer. `items` and `scores` have room for n. Nothing is allocated.
+ */
+SEMINAR_API seminar_status seminar_top(seminar_finder* finder, seminar_user* user, const seminar_pair* query, size_t n,
+                                       const seminar_filter* filter, int32_t* items, float* scores, size_t* found);
+
 #ifdef __cplusplus
 }
 #endif

@@ -91,6 +91,7 @@ class Model {
     this.runtime = runtime;
     this.file = file;
     this.handle = handle;
+    this.finder = 0;
     this.holders = 1; // the caller until close(), and users: the bytes of the file stay as long
     const names = ["items", "queries", "channels", "width", "heads", "history", "k", "hasCodes", "readsTexts"];
     runtime.within(4 * names.length, (at) => {
@@ -187,8 +188,9 @@ class Model {
   user(options = {}) { return new User(this, options); }
   close() {
     if (this.handle === 0) return;
+    this.runtime.c.seminar_finder_destroy(this.finder);
     this.runtime.c.seminar_model_close(this.handle);
-    this.handle = 0;
+    this.handle = this.finder = 0;
     this.letGo();
   }
 }
@@ -234,6 +236,32 @@ class User {
           Array.from(this.runtime.floats(at + attention + 4 * (i * h + head) * k, found.length))));
       }
       return out;
+    }));
+  }
+  /** The best n items of the whole catalogue: {items, scores}, best first, items by name. `allow` and `deny` are items;
+   *  those of the history are left out unless `withSeen`. */
+  top(n, {query = 0, allow, deny, withSeen = false} = {}) {
+    const {runtime, model} = this, {c} = runtime, bytes = (model.items >> 3) + 1;
+    if (!Number.isInteger(n) || n < 1 || n > model.items) throw new Error(`n must be from 1 to ${model.items}: ${n}`);
+    const bits = (items) => {
+      const list = new Uint8Array(bytes);
+      for (const item of items) {
+        const {item: number} = model.pair({item});
+        if (number < 1 || number > model.items) throw new Error(`items must be from 1 to ${model.items}: ${number}`);
+        list[number >> 3] |= 1 << (number & 7);
+      }
+      return list;
+    };
+    const lists = [allow && bits(allow), deny && bits(deny)];
+    model.finder ||= runtime.out((at) => c.seminar_finder_create(model.handle, at)); // one for all users
+    const asked = {...model.pair({item: 1, query})}, items = 24, scores = items + 4 * n, room = scores + 4 * n;
+    return model.withPairs([asked], (pair) => runtime.within(room + 2 * bytes, (at) => {
+      lists.forEach((list, i) => list && new Uint8Array(c.memory.buffer, at + room + i * bytes, bytes).set(list));
+      runtime.words(at, 4).set([allow ? at + room : 0, deny ? at + room + bytes : 0, bytes, withSeen ? 1 : 0]);
+      runtime.check(c.seminar_top(model.finder, this.handle, pair, n, at, at + items, at + scores, at + 16));
+      const found = runtime.words(at + 16, 1)[0];
+      return {items: Array.from(runtime.ints(at + items, found), (item) => model.describe(item).name),
+              scores: Array.from(runtime.floats(at + scores, found))};
     }));
   }
   close() {

@@ -5,28 +5,14 @@
 #include <cstdio>
 #include <cstring>
 
+#include "seminar/runtime/cutter.h"
+
 namespace seminar::runtime {
 namespace {
 
 constexpr int64_t lanes = f32::kernel_lanes;
 // Candidates that are scored in one pass over the history.
 constexpr int64_t at_once = 8;
-
-// Cuts one block of memory into arrays; measures while it has none.
-class Cutter {
- public:
-  explicit Cutter(std::byte* memory) : memory_(memory) {}
-  template <class T>
-  void operator()(T*& out, int64_t count) {
-    out = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
-    used_ += (static_cast<uint64_t>(count) * sizeof(T) + 63) / 64 * 64;
-  }
-  uint64_t used() const { return used_; }
-
- private:
-  std::byte* memory_;
-  uint64_t used_ = 0;  // 64 bits on every machine: what is too large is refused when it is taken
-};
 
 // Which age embedding belongs to an age ≥ 1 (seminar/model/model.h, age_buckets).
 int64_t age_bucket(int64_t age, int64_t count) {
@@ -56,6 +42,7 @@ seminar_status User::create(const Model& model, const seminar_user_options& o) {
   const int64_t d = model.width, c = model.channels, h = model.heads;
   const auto cut = [&](Cutter&& part) {
     part(own_weights_, c);
+    part(items_, capacity_);
     part(rows_, capacity_ * d);
     part(columns_, padded_ * d);
     part(mean_, d);
@@ -118,12 +105,7 @@ seminar_status User::check(const seminar_pair& pair) const {
 }
 
 void User::fuse(const seminar_pair& pair, float* x, float* gamma) {
-  const int64_t d = model_->width;
-  model_->pair_channels(pair.item, pair.query, pair.query_vector, channels_);
-  model_->pair_weights(pair.item, channels_, weights_, gamma);
-  std::fill_n(x, d, 0.0f);
-  for (int m = 0; m < model_->channels; ++m)
-    if (gamma[m] != 0) model_->kernels->axpy(d, gamma[m], channels_ + m * d, x);
+  model_->fuse_pair(pair.item, pair.query, pair.query_vector, weights_, channels_, x, gamma);
 }
 
 seminar_status User::append(const seminar_pair& pair) {
@@ -135,6 +117,7 @@ seminar_status User::append(const seminar_pair& pair) {
   }
   float *row = rows_ + at * d, gamma[max_channels];
   fuse(pair, row, gamma);
+  items_[at] = pair.item;
   if (by_codes_) codes_.set(at, pair_codes_, gamma);
   float* column = columns_ + at / lanes * lanes * d + at % lanes;
   for (int64_t j = 0; j < d; ++j) column[j * lanes] = row[j];

@@ -24,12 +24,15 @@ class User {
     mean_is_old_ = true;
   }
   int64_t length() const { return length_; }
+  const Model& model() const { return *model_; }
+  /// The item of a behaviour, 0 for the oldest that is kept.
+  int32_t item(int64_t position) const { return items_[place(position)]; }
+  seminar_status check(const seminar_pair& pair) const;
   const Memory& memory() const { return model_->memory; }
   /// What seminar_rank does; the candidates are checked here, before anything is written.
   seminar_status rank(const seminar_pair* candidates, std::size_t n, float* scores, const seminar_reasons& reasons);
 
  private:
-  seminar_status check(const seminar_pair& pair) const;
   void fuse(const seminar_pair& pair, float* x, float* gamma);
   void update_mean();
   // Scores of all behaviours, by place in the ring, for `targets` fused targets.
@@ -46,6 +49,7 @@ class User {
   bool by_codes_ = false, mean_is_old_ = true;
   const float* weights_ = nullptr;                 // of channels; null: the gate
   float *own_weights_, *rows_, *columns_, *mean_;  // [C], [places, d], [places / 16, d, 16], [d]
+  int32_t* items_;                                 // [places]
   f32::CodeColumns codes_ = {};
   uint16_t* pair_codes_;  // [C S]
   uint8_t* byte_tables_;

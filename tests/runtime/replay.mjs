@@ -51,6 +51,19 @@ if (model.readsTexts) {
   if (encoded !== scoresOf(few, [{item: 5, query: text}])) ++wrong;
 }
 
+// The best of the catalogue are those of ranking all of it.
+{
+  const user = model.user(), all = Array.from({length: model.items}, (_, i) => ({item: i + 1}));
+  user.append({item: 3});
+  const {scores} = user.rank(all), order = all.map(({item}) => item).sort((a, b) => scores[b - 1] - scores[a - 1] || a - b);
+  const name = (item) => model.describe(item).name, unseen = order.filter((item) => item !== 3);
+  if (user.top(5).items.join() !== unseen.slice(0, 5).map(name).join()) ++wrong;
+  if (user.top(model.items, {withSeen: true}).items.join() !== order.map(name).join()) ++wrong;
+  if (user.top(3, {allow: [name(7), 9], deny: [9]}).items.join() !== name(7)) ++wrong;
+  if (user.top(1).scores[0] !== scores[unseen[0] - 1]) ++wrong;
+  user.close();
+}
+
 // A model that is closed lives as long as its users; nothing is allocated for reasons that nobody wants.
 {
   const second = runtime.open(readFileSync(modelPath)), user = second.user({history: 100000, k: 100000});
@@ -69,7 +82,7 @@ for (const mistake of [() => model.item("no such item"), () => model.user({k: 0}
                        () => model.user().append({item: 1.7}), () => model.user().append({item: "1.7"}),
                        () => model.user().append({item: 2 ** 32 + 1}), () => model.user().append({item: 1, query: 0.5}),
                        () => model.user().append({item: null}), () => model.user().append({item: 1, queryVector: [1]}),
-                       () => model.user().rank([{item: "no such item"}]), () => runtime.take(2 ** 32),
+                       () => model.user().rank([{item: "no such item"}]), () => runtime.take(2 ** 32), () => model.user().top(0), () => model.user().top(2, {deny: [model.items + 1]}),
                        () => runtime.open(new Uint8Array(100))]) {
   try {
     mistake();
