@@ -201,9 +201,10 @@ TEST_SUITE("rank") {
     write_file(e.folder / "requests", good + "\r\n\r\n \t\r\n{\n" + R"({"id":5,"speed":1})" + "\n" + good + "\n");
     const Output o = run(fmt::format("rank --model {} {}", e.path, e.folder / "requests"));
     CHECK(o.code == 2);
-    CHECK(o.out == answer + "\n{\"error\":\"request: not valid JSON\"}\n" +
+    CHECK(o.out == answer + "\n{\"error\":\"request: not valid JSON at byte 2\"}\n" +
                        R"({"id":5,"error":"request: unknown key: \"speed\""})" + "\n" + answer + "\n");
-    CHECK(o.err.find("requests: line 4: request: not valid JSON (2 of 4 requests are wrong)") != std::string::npos);
+    CHECK(o.err.find("requests: line 4: request: not valid JSON at byte 2 (2 of 4 requests are wrong)") !=
+          std::string::npos);
     write_file(e.folder / "nul", good + std::string(1, '\0') + good + "\n");
     const Output nul = run(fmt::format("rank --model {} {}", e.path, e.folder / "nul"));
     CHECK(nul.code == 2);
@@ -232,12 +233,12 @@ TEST_SUITE("rank") {
     refused(R"({"candidates":[{"query":"red"}]})", "candidates[0]: no item");
     refused(R"({"candidates":[{"item":"101","age":3}]})", "candidates[0]: unknown key: \"age\"");
     refused(R"({"candidates":["101"],"query":"zzz"})", "query: the model knows no word of the text: \"zzz\"");
-    refused(R"({"candidates":["101"],"k":1.5})", "k: must be from 1 to 12: 1.5");
+    refused(R"({"candidates":["101"],"k":1.5})", "k: must be a whole number: '1.5'");
     refused(R"({"history":[{"item":"101","query":5}],"candidates":[]})", "history[0].query: must be a text: 5");
     refused(R"({"candidates":["101"],"k":0})", "k: must be from 1 to 12: 0");
     refused(R"({"candidates":["101"],"k":1e9})", "k: must be from 1 to 12: 1000000000.0");
     refused(R"({"candidates":["101"],"k":18446744073709551617})", "k: must be from 1 to 12");
-    refused(R"({"candidates":["101"],"k":true})", "k: must be from 1 to 12: true");
+    refused(R"({"candidates":["101"],"k":true})", "k: must be a whole number: boolean");
     refused(R"({"candidates":["101"],"codes":1})", "codes: must be true or false: 1");
     refused(R"({"candidates":["101"],"weights":[1]})", "weights: must be 3 numbers: [1]");
     refused(R"({"candidates":["101"],"weights":[1,-1,0]})", "weights: must be from 0 to 1: -1");

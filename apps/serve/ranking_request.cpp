@@ -1,7 +1,6 @@
 #include "apps/serve/ranking_request.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -36,14 +35,6 @@ const std::string& word(const json& value, const std::string& name) {
   return value.get_ref<const std::string&>();
 }
 
-// A whole number, also written like 1.0.
-int64_t whole(const json& value, const std::string& name, int64_t low, int64_t high) {
-  const double x = value.is_number() ? value.get<double>() : NAN;
-  check(x == std::floor(x) && x >= static_cast<double>(low) && x <= static_cast<double>(high),
-        "{}: must be from {} to {}: {}", name, low, high, shown(value));
-  return static_cast<int64_t>(x);
-}
-
 class Reader {
  public:
   Reader(const RankingRules& rules, RankingRequest& out) : rules_(rules), out_(out) {}
@@ -56,13 +47,13 @@ class Reader {
     }
     for (const auto& [key, value] : root.items()) {
       if (key == "k") {
-        out_.k = static_cast<int32_t>(whole(value, key, 1, rules_.defaults.history));
+        out_.k = static_cast<int32_t>(json_whole(value, key, 1, rules_.defaults.history));
       } else if (key == "codes") {
         out_.codes = boolean(value, key);
       } else if (key == "explain") {
         out_.explain = boolean(value, key);
       } else if (key == "top") {
-        out_.top = whole(value, key, 1, std::min<int64_t>(rules_.limits.candidates, rules_.info.items));
+        out_.top = json_whole(value, key, 1, std::min<int64_t>(rules_.limits.candidates, rules_.info.items));
       } else if (key == "allow") {
         out_.allow_some = true;
         out_.allow = items(value, "allow");

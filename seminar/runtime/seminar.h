@@ -165,7 +165,7 @@ typedef struct seminar_reasons {
 SEMINAR_API seminar_status seminar_rank(seminar_user* user, const seminar_pair* candidates, size_t n, float* scores,
                                         const seminar_reasons* reasons);
 
-/** Finds the best items of the whole catalogue, for all users of a model. It holds a key of every item (about d + 20
+/** Finds the best items of the whole catalogue, for all users of a model. It holds a key of every item (about d + 25
  *  bytes each) and working memory; of one thread at a time. */
 typedef struct seminar_finder seminar_finder;
 SEMINAR_API seminar_status seminar_finder_create(const seminar_model* model, seminar_finder** finder);
