@@ -10,12 +10,12 @@ namespace seminar::runtime {
 namespace {
 
 constexpr int64_t lanes = f32::byte_lanes;
-// Items that are ranked exactly: a sample, then in each of two rounds the larger of a number and a share of the
-// catalogue, and more where more are asked for.
-constexpr int64_t least_sample = 256, a_round = 1000, share = 256;
+// Items that are ranked exactly: a sample, then in each round the larger of a number and a share of the catalogue, and
+// more where more are asked for.
+constexpr int64_t least_sample = 256, rounds = 4, a_round = 500, share = 512;
 
 int64_t sample_size(int64_t width) { return std::max(least_sample, 4 * (width + 1)); }
-int64_t round_size(int64_t items, int64_t n) { return std::max({a_round, items / share, 2 * n}); }
+int64_t round_size(int64_t items, int64_t n) { return std::max({a_round, items / share, n}); }
 
 }  // namespace
 
@@ -24,7 +24,7 @@ seminar_status Finder::create(const Model& model) {
   items_ = model.item_count() - 1;
   width_ = (model.width + 3) / 4 * 4;
   blocks_ = items_ / lanes + 1;  // item 0 has a key as well
-  most_ranked_ = std::min(items_, sample_size(model.width) + 2 * round_size(items_, items_));
+  most_ranked_ = std::min(items_, sample_size(model.width) + rounds * round_size(items_, items_));
   const int64_t p = model.width + 1;
   const auto cut = [&](Cutter&& part) {
     part(keys_, blocks_ * lanes * width_);
@@ -191,17 +191,17 @@ seminar_status Finder::top(User& user, const seminar_pair& query, std::size_t n,
   ranked_ = 0;
   mark(user, filter);
   const int64_t round = round_size(items_, wanted);
-  const bool all = open_ <= sample_size(model_->width) + 2 * round;
+  const bool all = open_ <= sample_size(model_->width) + rounds * round;
   if (const seminar_status s =
           rank(user, query, sample(all ? std::max<int64_t>(open_, 1) : sample_size(model_->width)));
       s != SEMINAR_OK)
     return s;
-  for (int step = 0; step < 2 && !all; ++step) {
-    // First all, then the best half of what is ranked: there the line has to be right.
+  for (int64_t step = 0; step < rounds && !all; ++step) {
+    // First all, then the better ones of what is ranked: there the function has to be right.
     int64_t fitted = ranked_;
-    if (step == 1) {
+    if (step > 0) {
       sort_ranked();
-      fitted = std::max(sample_size(model_->width), ranked_ / 2);
+      fitted = std::max(sample_size(model_->width), ranked_ / (step + 1));
     }
     fit(0, fitted);
     if (const seminar_status s = rank(user, query, best(round)); s != SEMINAR_OK) return s;

@@ -1,7 +1,7 @@
 // The best items of the whole catalogue for a user, without ranking all of them. Every item has a key of 8-bit numbers,
 // its fused vector for no query. For a user some items are ranked exactly, a linear function of the keys is fitted to
-// their scores, all keys are scanned with it, and the best of them are ranked exactly. A second round fits the function
-// to the best found so far. What is returned has exact scores.
+// their scores, all keys are scanned with it, and the best of them are ranked exactly. Later rounds fit the function to
+// the better ones of what was ranked so far. What is returned has exact scores.
 #pragma once
 
 #include "seminar/runtime/user.h"
