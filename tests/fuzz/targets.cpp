@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "apps/cli.h"
+#include "apps/config_file.h"
 #include "apps/serve/ranking.h"
 #include "seminar/clip/clip_file.h"
 #include "seminar/data/features.h"
@@ -203,15 +204,31 @@ FuzzTarget json_lines() {
           }};
 }
 
-void read_config(const std::string& path) {
-  const int before = threads();
+// The settings of a training command, from a TOML file.
+struct ConfigCommand {
   CLI::App app;
   SettingsFlags flags;
-  flags.add(app, true);
-  app.parse(std::vector<std::string>{path, "--config"});
+  ConfigCommand() {
+    flags.add_all(*app.add_subcommand("train"));
+    finish_commands(app);
+  }
+};
+
+void read_config(const std::string& path) {
+  static ConfigCommand command;
+  command.flags.model = ModelSettings();
+  command.flags.run = RunSettings();
+  const int before = threads();
   const auto put_back = [before](const void*) { set_threads(before); };
   const std::unique_ptr<const void, decltype(put_back)> at_the_end(&before, put_back);
-  flags.apply();
+  std::vector<std::string> arguments = with_config(command.app, {"train", "--config", path});
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    command.app.parse(arguments);
+  } catch (const CLI::ParseError& e) {
+    fail("{}", e.what());
+  }
+  command.flags.apply({"seminar"});
 }
 
 void read_tokenizer(const std::string& input) {
