@@ -123,7 +123,9 @@ void add_eval_command(CLI::App& app) {
   command->add_flag("--exposures", a->exposures, "AUC and GAUC on what users were shown, instead of ranking");
   add_memory_limit(*command, a->max_memory);
   a->flags.add_evaluation(*command);
-  add_option(*command, "--seed", a->flags.run.eval_seed, "the same as --eval-seed", from_0)->group("Evaluation");
+  add_option(*command, "--seed", a->flags.run.eval_seed, "the same as --eval-seed", from_0)
+      ->group("Evaluation")
+      ->default_str("");
   for (const char* flag : {"--history", "--k", "--k1"}) command->get_option(flag)->default_str("as trained");
   command->callback([a, command] { run(*a, *command); });
   command->footer(
