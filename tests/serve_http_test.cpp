@@ -16,12 +16,12 @@ namespace {
 // Ranks when it is told to.
 class Gate : public RankingService {
  public:
-  Reply rank(const std::string& request, const Deadline& deadline) noexcept override {
+  Reply rank(const std::string& text, const Deadline& deadline) noexcept override {
     std::unique_lock lock(mutex_);
     ++entered_;
     changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
-    return {deadline.over() ? 503u : 200u, request + "\n", "gate"};
+    return {deadline.over() ? 503u : 200u, text + "\n", "gate"};
   }
   std::string model() const override { return "gate"; }
   void wait_for(int entered) {

@@ -14,7 +14,7 @@ using namespace seminar;
 
 namespace {
 
-constexpr const char* request =
+constexpr const char* small_request =
     R"({"history":["103","107",{"item":"111","query":"red"}],"candidates":["105","109"],"query":"blue"})";
 
 std::string expected_answer(const ExportedModel& e, const std::string& text) {
@@ -29,11 +29,11 @@ TEST_SUITE("serve") {
     Served server(e);
     HttpClient client(server.port());  // one connection for all
     for (int i = 0; i < 3; ++i) {
-      client.send(rank_request(request));
+      client.send(rank_request(small_request));
       const HttpClient::Answer a = client.receive();
       CHECK(a.status == 200);
       CHECK(a.head.find("Content-Type: application/json") != std::string::npos);
-      CHECK(a.body == expected_answer(e, request));
+      CHECK(a.body == expected_answer(e, small_request));
     }
     const auto check_answer = [&](const std::string& bytes, int status, const std::string& body) {
       CAPTURE(bytes);
@@ -51,8 +51,8 @@ TEST_SUITE("serve") {
     check_answer(get("/../etc/passwd"), 404, "no such path");
     check_answer(get("/"), 404, "no such path");
     check_answer(get("/metrics"), 200, "seminar_requests_total{status=\"400\"} 2\n");
-    check_answer(rank_request(request) + rank_request(request), 200, "scores");  // two at once
-    CHECK(client.receive().body == expected_answer(e, request));
+    check_answer(rank_request(small_request) + rank_request(small_request), 200, "scores");  // two at once
+    CHECK(client.receive().body == expected_answer(e, small_request));
     CHECK(server.metric("seminar_rank_seconds_count") == 6);
     CHECK(server.metric("seminar_candidates_total") == 10);
     CHECK(server.stop() == 0);
@@ -62,9 +62,9 @@ TEST_SUITE("serve") {
     const ExportedModel e;
     write_file(e.folder / "token", "0123456789abcdef\n");
     Served server(e, "--token-file " + e.folder / "token");
-    CHECK(server.ask(rank_request(request)).status == 401);
-    CHECK(server.ask(rank_request(request, "Authorization: Bearer 0123456789abcdeX\r\n")).status == 401);
-    CHECK(server.ask(rank_request(request, "Authorization: Bearer 0123456789abcdef\r\n")).status == 200);
+    CHECK(server.ask(rank_request(small_request)).status == 401);
+    CHECK(server.ask(rank_request(small_request, "Authorization: Bearer 0123456789abcdeX\r\n")).status == 401);
+    CHECK(server.ask(rank_request(small_request, "Authorization: Bearer 0123456789abcdef\r\n")).status == 200);
     for (const char* wrong :
          {"Bearer 0123456789abcdefx", "Bearer 0123456789abcde", "Bearer", "Bearer ", "0123456789abcdef",
           "Basic 0123456789abcdef", "Bearer0123456789abcdef", "Bearer 0123456789ABCDEF"})
@@ -135,9 +135,9 @@ TEST_SUITE("serve") {
     }
     {  // a request whose sender has said its last word is answered
       HttpClient client(server.port());
-      client.send(rank_request(request));
+      client.send(rank_request(small_request));
       client.end_sending();
-      CHECK(client.receive().body == expected_answer(e, request));
+      CHECK(client.receive().body == expected_answer(e, small_request));
       CHECK(client.closed());
     }
     {  // one that ends in the middle is closed
@@ -158,21 +158,21 @@ TEST_SUITE("serve") {
     }
     {  // an announced body is asked for
       HttpClient client(server.port());
-      const std::string body = request;
+      const std::string body = small_request;
       client.send(fmt::format("{}Content-Length: {}\r\nExpect: 100-continue\r\n\r\n", post, body.size()));
       CHECK(client.receive().status == 100);
       client.send(body);
-      CHECK(client.receive().body == expected_answer(e, request));
+      CHECK(client.receive().body == expected_answer(e, small_request));
     }
     {  // in pieces of one byte
       HttpClient client(server.port());
-      const std::string body = request;
+      const std::string body = small_request;
       std::string chunks;
       for (const char c : body) chunks += fmt::format("1\r\n{}\r\n", c);
       client.send(post + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n");
-      CHECK(client.receive().body == expected_answer(e, request));
+      CHECK(client.receive().body == expected_answer(e, small_request));
     }
-    CHECK(server.ask(rank_request(request)).body == expected_answer(e, request));
+    CHECK(server.ask(rank_request(small_request)).body == expected_answer(e, small_request));
     CHECK(server.stop() == 0);
   }
 
@@ -202,14 +202,14 @@ TEST_SUITE("serve") {
     HttpClient idle(server.port()), busy(server.port());
     idle.send(get("/healthz"));
     CHECK(idle.receive().status == 200);
-    const std::string bytes = rank_request(request);
+    const std::string bytes = rank_request(small_request);
     busy.send(get("/healthz") + bytes.substr(0, bytes.size() - 10));  // answered once: the server has the rest, too
     CHECK(busy.receive().status == 200);
     server.signal();
     CHECK(idle.closed());
     busy.send(bytes.substr(bytes.size() - 10));
     const HttpClient::Answer a = busy.receive();
-    CHECK(a.body == expected_answer(e, request));
+    CHECK(a.body == expected_answer(e, small_request));
     CHECK(a.head.find("Connection: close") != std::string::npos);
     CHECK(server.wait() == 0);
   }
@@ -251,7 +251,7 @@ TEST_SUITE("serve") {
     for (const Case& c : {Case{"--history 10000", "explain: candidates × k × heads: at most 200000: 1000 × 10000 × 2"},
                           Case{all, "answer: more than 16777216 bytes"}}) {
       Served server(e, c.options);
-      server.ask(rank_request(request));
+      server.ask(rank_request(small_request));
       const double before = server.metric("process_resident_memory_bytes");
       HttpClient first(server.port()), second(server.port());
       for (HttpClient* client : {&first, &second}) client->send(rank_request(large));
@@ -269,8 +269,8 @@ TEST_SUITE("serve") {
   TEST_CASE("SIGHUP loads the model anew; a file that cannot be read leaves the old one") {
     ExportedModel e;
     Served server(e);
-    const HttpClient::Answer before = server.ask(rank_request(request));
-    CHECK(before.body == expected_answer(e, request));
+    const HttpClient::Answer before = server.ask(rank_request(small_request));
+    CHECK(before.body == expected_answer(e, small_request));
     const auto told = [](const HttpClient::Answer& a) {
       const std::size_t at = a.head.find("Seminar-Model: ");
       REQUIRE(at != std::string::npos);
@@ -280,22 +280,22 @@ TEST_SUITE("serve") {
     const auto other = random_model(small_settings(), e.tiny.data, 4);
     export_model(*other, e.tiny.data, nullptr, {"f32", ExportedModel::history, ExportedModel::k}, e.path);
     e.runtime = open_model(e.path);
-    CHECK(server.ask(rank_request(request)).body == before.body);  // not before it is told
+    CHECK(server.ask(rank_request(small_request)).body == before.body);  // not before it is told
     server.signal(SIGHUP);
     server.wait_for("loaded anew: model " + file_checksum(e.path) + "\n");
-    const HttpClient::Answer after = server.ask(rank_request(request));
-    CHECK(after.body == expected_answer(e, request));
+    const HttpClient::Answer after = server.ask(rank_request(small_request));
+    CHECK(after.body == expected_answer(e, small_request));
     CHECK(after.body != before.body);
     CHECK(told(after) == file_checksum(e.path));
     CHECK(server.metric(fmt::format("seminar_model_info{{checksum=\"{}\"}}", file_checksum(e.path))) == 1);
     write_file(e.path, "no model");
     server.signal(SIGHUP);
     server.wait_for("model " + told(after) + " stays\n");
-    CHECK(server.ask(rank_request(request)).body == after.body);
+    CHECK(server.ask(rank_request(small_request)).body == after.body);
     remove_file(e.path);
     server.signal(SIGHUP);
     server.wait_for("No such file");
-    CHECK(server.ask(rank_request(request)).body == after.body);
+    CHECK(server.ask(rank_request(small_request)).body == after.body);
     CHECK(server.stop() == 0);
   }
 
@@ -305,7 +305,7 @@ TEST_SUITE("serve") {
     const int total = wish ? std::atoi(wish) : 2000, clients = 4;
     const ExportedModel e;
     Served server(e, "--timeout 2");
-    const std::string expected = expected_answer(e, request), bytes = rank_request(request);
+    const std::string expected = expected_answer(e, small_request), bytes = rank_request(small_request);
     std::atomic<int> right{0};
     std::atomic<bool> done{false};
     std::vector<std::vector<double>> times(clients);

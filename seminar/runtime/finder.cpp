@@ -9,7 +9,7 @@
 namespace seminar::runtime {
 namespace {
 
-constexpr int64_t lanes = f32::byte_lanes;
+constexpr int64_t key_lanes = f32::byte_lanes;
 // Items that are ranked exactly: a sample, then in each round the larger of a number and a share of the catalogue, and
 // more where more are asked for.
 constexpr int64_t least_sample = 256, rounds = 4, a_round = 500, share = 512;
@@ -23,15 +23,15 @@ seminar_status Finder::create(const Model& model) {
   model_ = &model;
   items_ = model.item_count() - 1;
   width_ = (model.width + 3) / 4 * 4;
-  blocks_ = items_ / lanes + 1;  // item 0 has a key as well
+  blocks_ = items_ / key_lanes + 1;  // item 0 has a key as well
   most_ranked_ = std::min(items_, sample_size(model.width) + rounds * round_size(items_, items_));
   const int64_t p = model.width + 1;
   const auto cut = [&](Cutter&& part) {
-    part(keys_, blocks_ * lanes * width_);
-    part(scales_, blocks_ * lanes);
-    part(closed_, blocks_ * lanes);
-    part(scan_, blocks_ * lanes);
-    part(found_, blocks_ * lanes);
+    part(keys_, blocks_ * key_lanes * width_);
+    part(scales_, blocks_ * key_lanes);
+    part(closed_, blocks_ * key_lanes);
+    part(scan_, blocks_ * key_lanes);
+    part(found_, blocks_ * key_lanes);
     part(room_, model.channels * model.width);
     part(ranked_items_, most_ranked_);
     part(ranked_scores_, most_ranked_);
@@ -61,17 +61,17 @@ void Finder::make_keys() {
     for (int64_t j = 0; j < m.width; ++j) most = std::max(most, std::abs(x[j]));
     if (!(most > 0) || !std::isfinite(most)) continue;
     scales_[item] = most / 127;
-    int8_t* block = keys_ + item / lanes * width_ * lanes + item % lanes * 4;
+    int8_t* block = keys_ + item / key_lanes * width_ * key_lanes + item % key_lanes * 4;
     for (int64_t j = 0; j < m.width; ++j)
-      block[j / 4 * lanes * 4 + j % 4] = static_cast<int8_t>(std::lround(x[j] / most * 127));
+      block[j / 4 * key_lanes * 4 + j % 4] = static_cast<int8_t>(std::lround(x[j] / most * 127));
   }
 }
 
 // The key of an item and a one.
 void Finder::key(int64_t item, double* z) const {
-  const int8_t* block = keys_ + item / lanes * width_ * lanes + item % lanes * 4;
+  const int8_t* block = keys_ + item / key_lanes * width_ * key_lanes + item % key_lanes * 4;
   for (int64_t j = 0; j < model_->width; ++j)
-    z[j] = static_cast<double>(scales_[item]) * block[j / 4 * lanes * 4 + j % 4];
+    z[j] = static_cast<double>(scales_[item]) * block[j / 4 * key_lanes * 4 + j % 4];
   z[model_->width] = 1;
 }
 
@@ -114,10 +114,10 @@ int64_t Finder::best(int64_t most) {
 
 // Ranks the `count` items behind the ranked ones.
 seminar_status Finder::rank(User& user, const seminar_pair& query, int64_t count) {
-  constexpr int64_t at_once = 64;
-  seminar_pair pairs[at_once];
+  constexpr int64_t a_call = 64;
+  seminar_pair pairs[a_call];
   for (int64_t done = 0; done < count;) {
-    const int64_t n = std::min(at_once, count - done);
+    const int64_t n = std::min(a_call, count - done);
     for (int64_t i = 0; i < n; ++i) pairs[i] = {ranked_items_[ranked_ + i], query.query, query.query_vector};
     const seminar_status status =
         user.rank(pairs, static_cast<std::size_t>(n), ranked_scores_ + ranked_, seminar_reasons{});
