@@ -88,6 +88,7 @@ CLI::Option* add_option(CLI::App& command, const std::string& name, T& value, co
   option->type_name(std::is_same_v<E, std::string> ? "TEXT" : std::is_floating_point_v<E> ? "NUMBER" : "N");
   if constexpr (is_list) {
     option->expected(1, CLI::detail::expected_max_vector_size)->delimiter(',');
+    option->allow_extra_args(!name.starts_with('-'));  // a flag takes one argument, so that no file becomes its value
     if (!value.empty()) option->default_str(fmt::format("{}", fmt::join(value, ",")));
   } else if constexpr (std::is_same_v<T, std::string>) {
     if (!value.empty()) option->default_str(value);
