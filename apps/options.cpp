@@ -7,6 +7,7 @@
 #include "apps/commands/world.h"
 #include "apps/config_file.h"
 #include "seminar/training/model_file.h"
+#include "seminar/training/presets.h"
 #include "tensor/io/file.h"
 #include "tensor/io/print.h"
 #include "tensor/io/text.h"
@@ -167,8 +168,28 @@ bool is_given(const CLI::App& command, const std::string& name) {
   return option && option->count() > 0;
 }
 
+namespace {
+
+// The settings of a preset in place of the defaults, but for those that were given.
+template <class S>
+void take_over(S preset, S& settings, const SettingsFlags& flags) {
+  preset.visit([&](const SettingInfo& s, auto& value) {
+    if (!flags.given(s.name)) return;
+    settings.visit([&](const SettingInfo& own, auto& asked) {
+      if constexpr (std::is_same_v<decltype(asked), decltype(value)>)
+        if (std::string_view(own.name) == s.name) value = asked;
+    });
+  });
+  settings = preset;
+}
+
+}  // namespace
+
 void SettingsFlags::add_all(CLI::App& command) {
   command_ = &command;
+  std::vector<std::string> names;
+  for (const Preset& p : presets()) names.emplace_back(p.name);
+  add_choice(command, "--preset", preset_, "the paper's settings for a data set; other flags win", names);
   add_flags(command, model, true);
   add_flags(command, run);
 }
@@ -191,6 +212,10 @@ void SettingsFlags::refuse_unread(std::initializer_list<std::string_view> kinds)
 
 void SettingsFlags::apply(std::initializer_list<std::string_view> kinds) {
   refuse_unread(kinds);
+  if (!preset_.empty()) {
+    take_over(preset_named(preset_).model(), model, *this);
+    take_over(preset_named(preset_).run(), run, *this);
+  }
   check_settings(model);
   check_settings(run);
   if (run.threads > 0) set_threads(static_cast<int>(run.threads));

@@ -148,7 +148,7 @@ class SettingsFlags {
  public:
   ModelSettings model;
   RunSettings run;
-  /// All of them, for commands that train.
+  /// All of them and --preset, for commands that train.
   void add_all(CLI::App& command);
   /// Those that evaluation reads.
   void add_evaluation(CLI::App& command);
@@ -156,11 +156,14 @@ class SettingsFlags {
   /// model reads, naming the kinds that do. Call first in the command's callback.
   void apply(std::initializer_list<std::string_view> kinds);
   void refuse_unread(std::initializer_list<std::string_view> kinds) const;
+  /// Whether the user gave a setting.
+  bool given(const std::string& name) const { return is_given(*command_, "--" + name); }
   /// Throws Error for a given setting of the model that is not what the model read from `file` has.
   void check_model(ModelSettings read, const std::string& file);
 
  private:
   CLI::App* command_ = nullptr;
+  std::string preset_;
 };
 
 /// Hides from --help the settings that none of these kinds reads.

@@ -52,7 +52,7 @@ class Exporter {
     within("channels", std::ssize(tables_.item) + 1, 2, runtime::max_channels);
     within("dim", s.dim, 1, runtime::max_width);
     within("heads", s.heads, 1, runtime::max_heads);
-    within("hidden", s.hidden, 1, runtime::max_hidden);
+    within("hidden", s.hidden + 1, 2, runtime::max_hidden);
     within("ages", s.ages, 0, runtime::max_ages);
     within("words of a text", s.text_length, 1, runtime::max_text_length);
     within("items", data_.items() + 1, 2, runtime::max_rows);
@@ -132,11 +132,24 @@ class Exporter {
     const Tensor value = matmul(attention.wv, reshape(attention.wo, {h, d, d})).value();  // [H, d, d]: W_h^V W_h^O
     add("esu.value", transposed(value.reshape({h * d, d})));
     add("age", model_.esu.age.table ? model_.esu.age.table->var().value() : Tensor::zeros({0, d}));
+    check(!model_.side, "export: the runtime has no features of users or of the moment: train with --side none, not {}",
+          model_.settings().side);
+    check(model_.settings().search_by == "pair",
+          "export: the runtime searches by the pair: train with --search-by pair, not {}", model_.settings().search_by);
     const std::vector<Linear>& layers = model_.head.mlp.layers;
     if (layers.size() != 2) throw Bug("export: the head has other layers than the runtime");
-    add("head.in", layers[0].weight.var().value());
-    add_plain("head.bias", layers[0].bias->var().value());
-    add_plain("head.out", layers[1].weight.var().value().reshape({model_.settings().hidden}));
+    // The output's bias is the weight of one more hidden unit, which is always 1.
+    const int64_t hidden = model_.settings().hidden;
+    add("head.in", concat({with_mean(layers[0].weight, d), Tensor::zeros({1, 5 * d})}, 0).value());
+    add_plain("head.bias", concat({*layers[0].bias, Tensor::full({1}, 1)}, 0).value());
+    add_plain("head.out", concat({reshape(layers[1].weight, {hidden}), *model_.head.bias}, 0).value());
+  }
+
+  // The head's first layer [hidden, 5 d] as the runtime has it: without the mean of the history its columns are zeros.
+  Var with_mean(const Var& weight, int64_t d) const {
+    if (model_.head.history_mean) return weight;
+    const Tensor none = Tensor::zeros({weight.size(0), d});
+    return concat({slice(weight, 1, 0, d), none, slice(weight, 1, d, 3 * d), none}, 1);
   }
 
   // `count` texts, with their order by bytes if they are to be found.

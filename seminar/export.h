@@ -6,7 +6,8 @@
 //   query.vectors [Q, d], item.vectors.M [I + 1, d], item.present u8 [I + 1, C - 1]
 //   weights [C]                            λ, then the items' shares of 1 - λ (λ form); or, for a gate,
 //   gate.query [C, d], gate.bias [C], gate.item [I + 1, C]
-//   gsu.ask [d, d], esu.ask [H d, d], esu.value [d, H d], age [ages, d], head.in [hidden, 5 d], head.bias, head.out
+//   gsu.ask [d, d], esu.ask [H d, d], esu.value [d, H d], age [ages, d], head.in [hidden + 1, 5 d], head.bias,
+//   head.out: the last unit is always 1, its weight the bias of the output
 //   item.names, item.titles, query.texts, channel.names   texts: .bytes u8, .start i64, and .order i32 of those that
 //                                          are found by their bytes: items and queries
 //   word.vectors [W, d], word.texts, word.bias [d], word.project [d, d]     if queries are bags of words

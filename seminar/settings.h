@@ -51,6 +51,9 @@ struct ModelSettings {
   int64_t hash_width = 3;
   int64_t blocks = 2;
   int64_t positions = 200;
+  std::string history_mean = "on";
+  std::string side = "none";
+  std::string search_by = "pair";
 
   void visit(auto&& f) {
     f(SettingInfo{"dim", "width d of every channel", 4, 1024, {}}, dim);
@@ -115,6 +118,28 @@ struct ModelSettings {
     f(SettingInfo{"blocks", "blocks of sasrec's Transformer", 1, 48, {}}, blocks);
     f(SettingInfo{"positions", "latest behaviours that sasrec reads, a vector for each place", 1, 100000, {}},
       positions);
+    f(SettingInfo{"history-mean",
+                  "the mean of the history among the head's inputs; the paper has none",
+                  0,
+                  0,
+                  {"on", "off"},
+                  SettingUse::expert},
+      history_mean);
+    f(
+        SettingInfo{
+            "side",
+            "the head's inputs besides the sequence: user attributes, counts of the user with the item, the moment",
+            0,
+            0,
+            {"none", "user", "u2i", "context", "all"}},
+        side);
+    f(SettingInfo{"search-by",
+                  "what of the target searches the history",
+                  0,
+                  0,
+                  {"pair", "item", "query"},
+                  SettingUse::expert},
+      search_by);
   }
 };
 
@@ -132,22 +157,24 @@ struct RunSettings {
   int64_t patience = 0;
   double lr = 3e-3;
   int64_t negatives = 4;
-  std::string negative_queries = "shared";
+  std::string negative_queries = "auto";
   int64_t targets = 100;
   int64_t window = 0;
   double hide_query = 0.5;
   double dropout = 0.1;
   std::string ctr_loss = "bce";
   double next_weight = 1.0;
-  double align_weight = 0.1;
+  double align_weight = 1.0;
   double relevance_weight = 1.0;
-  double gsu_weight = 1.0;
+  double search_weight = 1.0;
   std::string align_loss = "clip";
   std::string relevance_loss = "bce";
   int64_t position_negatives = 1;
   int64_t chunks = 5;
   double weight_decay = 0;
   std::string freeze = "none";
+  std::string restore = "embeddings";
+  std::string task = "ctr";
   std::string keep = "best";
   int64_t eval_negatives = 99;
   int64_t eval_seed = 42;
@@ -182,14 +209,17 @@ struct RunSettings {
       patience);
     f(SettingInfo{"lr", "Adam's learning rate", 0, 10, {}}, lr);
     f(SettingInfo{"negatives", "sampled negatives a target", 1, 1000, {}}, negatives);
-    f(SettingInfo{"negative-queries",
-                  "query of a negative: the target's, or one of the user's own earlier ones",
-                  0,
-                  0,
-                  {"shared", "own"},
-                  SettingUse::expert},
-      negative_queries);
-    f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-1)", 0, 1000000, {}}, targets);
+    f(
+        SettingInfo{
+            "negative-queries",
+            "query of a negative: the target's, one of the user's own earlier ones, that of any other search; auto: "
+            "any in pretraining, shared else",
+            0,
+            0,
+            {"auto", "shared", "own", "any"},
+            SettingUse::expert},
+        negative_queries);
+    f(SettingInfo{"targets", "training targets a user and epoch, drawn anew (0: all N-3)", 0, 1000000, {}}, targets);
     f(SettingInfo{"window",
                   "training targets only among a user's last ones, this many (0: all)",
                   0,
@@ -210,7 +240,13 @@ struct RunSettings {
     f(SettingInfo{"align-weight", "weight of the alignment loss", 0, 100, {}, SettingUse::expert}, align_weight);
     f(SettingInfo{"relevance-weight", "weight of the query-item loss", 0, 100, {}, SettingUse::expert},
       relevance_weight);
-    f(SettingInfo{"gsu-weight", "weight of the GSU's own CTR loss", 0, 100, {}, SettingUse::expert}, gsu_weight);
+    f(SettingInfo{"search-weight",
+                  "weight of the loss that teaches what retrieves: GSU, sim, qin",
+                  0,
+                  100,
+                  {},
+                  SettingUse::expert},
+      search_weight);
     f(SettingInfo{"align-loss",
                   "the paper's CLIP loss, or what the authors' code does",
                   0,
@@ -234,6 +270,20 @@ struct RunSettings {
       position_negatives);
     f(SettingInfo{"chunks", "chunks N_ch of the alignment loss", 1, 100000, {}, SettingUse::expert}, chunks);
     f(SettingInfo{"weight-decay", "AdamW's decay of dense parameters and touched rows", 0, 10, {}}, weight_decay);
+    f(SettingInfo{"restore",
+                  "what a model takes over from the PSU of --init: embeddings and encoders, or all that both have",
+                  0,
+                  0,
+                  {"embeddings", "all"},
+                  SettingUse::expert},
+      restore);
+    f(SettingInfo{"task",
+                  "what is learned: clicks, or the ranking of personalised search",
+                  0,
+                  0,
+                  {"ctr", "psr"},
+                  SettingUse::reading},
+      task);
     f(SettingInfo{"freeze",
                   "what keeps its --init parameters: nothing, or the text and query encoder (encoded once)",
                   0,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <set>
+#include <tuple>
 
 #include "seminar/baselines/mean_pool.h"
 #include "seminar/data/import.h"
@@ -145,7 +146,7 @@ TEST_SUITE("evaluation") {
       CHECK(some.protocol != all.protocol);
       CHECK(rank_users(popularity, tiny.data, run, {.users = 500}).users == all.users);
       RunSettings other = run;
-      other.seed = 7;
+      other.eval_seed = 7;
       CHECK(rank_users(popularity, tiny.data, other, {.users = 5}).users != some.users);
     }
   }
@@ -197,6 +198,87 @@ TEST_SUITE("evaluation") {
     CHECK_THROWS_AS(metrics_json("popularity", ranks.protocol, m, intervals), Bug);
   }
 
+  TEST_CASE("the seed of training changes neither candidates nor users; the seed of evaluation does") {
+    const TinyData tiny;
+    RunSettings run = small_run(), other = run;
+    other.seed = 99;
+    const Popularity popularity(tiny.data, 1);
+    const UserRanks a = rank_users(popularity, tiny.data, run, {.users = 5}),
+                    b = rank_users(popularity, tiny.data, other, {.users = 5});
+    CHECK(a.users == b.users);
+    CHECK(a.ranks == b.ranks);
+    CHECK(a.protocol == b.protocol);
+    const std::vector<Target> targets = held_out_targets(tiny.data, Split::test);
+    CHECK(sampled_candidates(tiny.data, run, {}, targets).items ==
+          sampled_candidates(tiny.data, other, {}, targets).items);
+    other.eval_seed = 99;
+    CHECK(sampled_candidates(tiny.data, run, {}, targets).items !=
+          sampled_candidates(tiny.data, other, {}, targets).items);
+  }
+
+  TEST_CASE("ranks say which L and K were read; rankings of other L or K are not compared, popularity with all") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    const auto model = make_model("mean_pool", small_settings(), tiny.data, Rng(3));
+    const std::string path = tiny.folder / "ranks.safetensors";
+    save_ranks(rank_users(*model, tiny.data, run, {}), "model", path);
+    const UserRanks ranks = load_ranks(path), popular = rank_users(Popularity(tiny.data, 1), tiny.data, run, {});
+    CHECK(ranks.protocol.at(history_key) == "12");
+    CHECK(ranks.protocol.at(kept_key) == "4");
+    CHECK(popular.protocol.count(history_key) == 0);
+    CHECK_NOTHROW(check_comparable(ranks, "a", popular, "b"));
+    CHECK_NOTHROW(check_comparable(popular, "a", ranks, "b"));
+    RunSettings shorter = run;
+    shorter.history = 5;
+    CHECK_THROWS_WITH_AS(check_comparable(ranks, "a", rank_users(*model, tiny.data, shorter, {}), "b"),
+                         "b: not comparable with a: history L is '5', not '12'", Error);
+    run.k = 3;
+    CHECK_THROWS_WITH_AS(check_comparable(ranks, "a", rank_users(*model, tiny.data, run, {}), "b"),
+                         "b: not comparable with a: kept K is '3', not '4'", Error);
+  }
+
+  TEST_CASE("a model file tells the run that trained it") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    run.history = 7;
+    run.k = 3;
+    const auto model = make_model("mean_pool", small_settings(), tiny.data, Rng(3));
+    save_model(*model, tiny.data, run, tiny.folder / "m");
+    const RunSettings back = load_run_settings(tiny.folder / "m");
+    CHECK(back.history == 7);
+    CHECK(back.k == 3);
+  }
+
+  TEST_CASE("exposures: one cut-off for all of a user's, the history before the test action") {
+    const TemporaryFolder folder;
+    DatasetBuilder builder;
+    for (int i = 0; i < 9; ++i) builder.item(fmt::format("{}", i));
+    for (const char* name : {"u", "v"}) {
+      const int32_t user = builder.user(name);
+      for (int p = 0; p < 4; ++p) builder.add_event(user, p, 0, 10 * p, builder.events());
+      // A click is an event as well: at 30 it is the last one.
+      for (const auto& [item, time, clicked] :
+           {std::tuple{4, 20, false}, {3, 30, true}, {5, 30, false}, {6, 35, true}, {7, 40, false}})
+        builder.add_exposure(user, item, 0, time, clicked);
+    }
+    builder.write(folder / "data");
+    const Dataset data = Dataset::open(folder / "data");
+    struct Watching : Scorer {
+      std::vector<real> score(std::span<const Target> targets, const Candidates& candidates) const override {
+        for (const Target& t : targets) positions.push_back(t.position);
+        std::vector<real> scores;
+        for (const int32_t item : candidates.items) scores.push_back(static_cast<real>(item % 5));
+        return scores;
+      }
+      mutable std::vector<int32_t> positions;
+    };
+    const Watching scorer;
+    const ExposureMetrics m = evaluate_exposures(scorer, data);
+    CHECK(m.shown == 8);
+    CHECK(m.clicked == 4);
+    CHECK(scorer.positions == std::vector<int32_t>(8, 3));
+  }
+
   TEST_CASE("ranks on disk: round trip, refusals") {
     const TinyData tiny;
     RunSettings run = small_run();
@@ -209,7 +291,7 @@ TEST_SUITE("evaluation") {
     CHECK(back.ranks == ranks.ranks);
     CHECK_NOTHROW(check_comparable(ranks, "a", back, "b"));
 
-    run.seed = 1;
+    run.eval_seed = 1;
     CHECK_THROWS_WITH_AS(
         check_comparable(ranks, "a", rank_users(Popularity(tiny.data, 1), tiny.data, run, {}), "b"),
         "b: not comparable with a: candidates is '9 negatives drawn with seed 1', not '9 negatives drawn with seed 42'",
@@ -276,11 +358,29 @@ TEST_SUITE("leakage") {
                          .later_training = 1.0 / 3});
     CHECK(l.has_times);
     CHECK(l.users == 3);
-    CHECK(l.same_negatives >= 2);  // two users have but two items to draw from
-    CHECK(l.shared >= 2.5 / 3);
-    CHECK(l.shared_chance == doctest::Approx((2.0 / 3 + 1 + 1) / 3));
+    CHECK(l.shared >= 0.5);  // two of three items each
+    // At the only training target user 0 has four items left and takes one later, the others two of four.
+    CHECK(l.later_items == doctest::Approx((0.25 + 0.5 + 0.5) / 3));
+    CHECK(l.shared_chance == doctest::Approx((2.0 / 3 + 2.0 / 3 + 2.0 / 3) / 3));
     run.eval_negatives = 0;
     CHECK(find_leakage(data, run).users == 0);
+  }
+
+  TEST_CASE("negatives that cannot but be the same are found to be") {
+    const TemporaryFolder folder;
+    DatasetBuilder builder;
+    for (const char* item : {"a", "b", "c", "d", "e", "f"}) builder.item(item);
+    for (const int item : {0, 1, 2, 2})
+      builder.add_event(builder.user("u"), item, 0, builder.events(), builder.events());
+    for (const int item : {3, 4, 5})
+      builder.add_event(builder.user(fmt::format("has {}", item)), item, 0, builder.events(), builder.events());
+    builder.write(folder / "data");
+    RunSettings run;
+    run.eval_negatives = 3;
+    const Leakage l = find_leakage(Dataset::open(folder / "data"), run);
+    CHECK(l.same_negatives == 1);
+    CHECK(l.shared == 1);
+    CHECK(l.shared_chance == 1);
   }
 
   TEST_CASE("a set without times: what compares times is left out") {
@@ -305,7 +405,7 @@ TEST_SUITE("leakage") {
     const Dataset data = wide_data(folder, 400, 300);
     const Leakage l = find_leakage(data, {});
     CHECK(!l.has_times);
-    CHECK(l.shared_chance == doctest::Approx(99 / 297.0));
+    CHECK(l.shared_chance == doctest::Approx(99 / 298.0));
     CHECK(std::abs(l.shared - l.shared_chance) < 0.02);
     CHECK(l.same_negatives == 0);
   }

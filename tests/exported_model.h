@@ -3,6 +3,7 @@
 
 #include "apps/serve/runtime_scorer.h"
 #include "seminar/export.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "tests/runtime/random_model.h"
 
 namespace seminar {

@@ -170,7 +170,7 @@ TEST_SUITE("from scratch") {
         });
 
     SeminarModel model(model_settings(), vocabulary, Rng(4));
-    model.restore(psu);
+    model.restore(psu, true);
     scratch::Params params = scratch::seminar_params(copy, s, scratch::Rng(4));
     scratch::restore(psu_params, params);
     train_both(

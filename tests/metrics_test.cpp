@@ -151,6 +151,13 @@ TEST_SUITE("click metrics") {
     std::vector<uint8_t> half(20);
     for (std::size_t i = 0; i < 20; ++i) rising[i] = static_cast<real>(1e-4 * static_cast<double>(i)), half[i] = i < 10;
     CHECK(calibration(rising, half).error == doctest::Approx(0.5).epsilon(1e-3));
+    // 13 of the same kind: bins 0 to 9 begin at 0 1 2 3 5 6 7 9 10 11; the last bin is 11 and 12.
+    std::vector<real> logits13(13);
+    std::vector<uint8_t> labels13(13);
+    for (std::size_t i = 0; i < 13; ++i)
+      logits13[i] = static_cast<real>(1e-4 * static_cast<double>(i)), labels13[i] = i == 3 || i >= 11;
+    // Gaps of 1/2 a member, but for the bin of 3 and 4, where one label of two makes up for two halves.
+    CHECK(calibration(logits13, labels13).error == doctest::Approx((8 * 0.5 + 2 * 0.5 + 0.5) / 13).epsilon(1e-3));
     const Calibration sure = calibration(std::vector<real>{1000, -1000}, std::vector<uint8_t>{0, 0});
     CHECK(sure.log_loss == doctest::Approx(500));
     CHECK(std::isinf(sure.ratio()));

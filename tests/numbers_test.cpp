@@ -144,7 +144,7 @@ TEST_SUITE("numbers") {
     const PlainData one_item({6, 6}, 1);
     const auto model = make_model("mean_pool", small_settings(), one_item.data, Rng(1));
     CHECK_THROWS_WITH_AS(train(*model, one_item.data, few_candidates()),
-                         doctest::Contains("has touched all but 0 of 1 items, 1 negatives are needed"), Error);
+                         doctest::Contains("had all but 0 of 1 items by then, 1 negatives are needed"), Error);
   }
 
   TEST_CASE("labels all equal have no AUC") {

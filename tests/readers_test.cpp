@@ -43,7 +43,7 @@ TEST_SUITE("readers") {
                                                              {"blocks", 1},
                                                              {"positions", 3},
                                                              {"k1", 4},
-                                                             {"gsu-weight", 0.25},
+                                                             {"search-weight", 0.25},
                                                              {"next-weight", 0.25},
                                                              {"align-weight", 0.25},
                                                              {"relevance-weight", 0.25},

@@ -9,7 +9,7 @@
 
 #include "nn/optim.h"
 #include "seminar/evaluation/evaluate.h"
-#include "seminar/retrieval/quantized_model.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "seminar/retrieval/rq_vae.h"
 #include "seminar/studies/recall_study.h"
 #include "seminar/training/model_file.h"
@@ -27,7 +27,7 @@ Tensor randn(const Shape& shape, uint64_t seed) {
 
 struct Case {
   KeySet keys;
-  RetrievalTarget target;
+  SearchTarget target;
 };
 
 Case random_case(int64_t length, int64_t channels = 3, int64_t d = 8) {
@@ -45,20 +45,20 @@ std::shared_ptr<const MultimodalQuantizer> quantizer_for(const Tensor& x, int64_
 }
 
 // Every method, the codes trained on the keys themselves.
-std::vector<RetrieverPtr> all_methods(const KeySet& keys) {
+std::vector<SearchMethodPtr> all_methods(const KeySet& keys) {
   const auto quantizer = quantizer_for(keys.length() > 0 ? keys.channels : randn({4, 3, 8}, 5), 4, 4);
-  std::vector<RetrieverPtr> methods{exact_retriever(),
-                                    recent_retriever(),
-                                    random_retriever(1),
-                                    lsh_retriever(70, 1),
-                                    lsh_cascade_retriever(8, 1),
-                                    scalar_retriever(8, 1),
-                                    scalar_retriever(4, 4),
-                                    cascade_retriever(true),
-                                    cascade_retriever(false),
-                                    pq_retriever(quantizer, true, 1),
-                                    pq_retriever(quantizer, false, 2)};
-  methods.push_back(decoded_retriever("same", 8, 1, [](int64_t, const Tensor& x) { return x; }));
+  std::vector<SearchMethodPtr> methods{exact_search(),
+                                       recent_search(),
+                                       random_search(1),
+                                       lsh_search(70, 1),
+                                       lsh_cascade_search(8, 1),
+                                       scalar_search(8, 1),
+                                       scalar_search(4, 4),
+                                       cascade_search(true),
+                                       cascade_search(false),
+                                       pq_search(quantizer, true, 1),
+                                       pq_search(quantizer, false, 2)};
+  methods.push_back(decoded_search("same", 8, 1, [](int64_t, const Tensor& x) { return x; }));
   return methods;
 }
 
@@ -90,7 +90,7 @@ TEST_SUITE("retrieval") {
       scores.push_back({-s, static_cast<int32_t>(l)});
     }
     std::sort(scores.begin(), scores.end());
-    const auto found = exact_retriever()->index(c.keys)->top(c.target, 7);
+    const auto found = exact_search()->index(c.keys)->top(c.target, 7);
     REQUIRE(found.size() == 7);
     for (std::size_t i = 0; i < 7; ++i) CHECK(found[i] == scores[i].second);
   }
@@ -98,7 +98,7 @@ TEST_SUITE("retrieval") {
   TEST_CASE("edges of every method: no key, one key, K beyond L, zeros, all equal, NaN") {
     for (const int64_t length : {0, 1, 5}) {
       const Case c = random_case(length);
-      for (const RetrieverPtr& method : all_methods(c.keys)) {
+      for (const SearchMethodPtr& method : all_methods(c.keys)) {
         CAPTURE(method->name());
         const auto index = method->index(c.keys);
         std::vector<int32_t> found = index->top(c.target, 50);
@@ -111,29 +111,29 @@ TEST_SUITE("retrieval") {
     }
     Case zeros = random_case(6);
     zeros.keys.channels = Tensor::zeros({6, 3, 8});
-    for (const RetrieverPtr& method : all_methods(zeros.keys)) {
+    for (const SearchMethodPtr& method : all_methods(zeros.keys)) {
       CAPTURE(method->name());
       if (method->name() == "recent" || method->name() == "random") continue;
       // Everything ties, so the lower index wins.
       CHECK(method->index(zeros.keys)->top(zeros.target, 3) == std::vector<int32_t>{0, 1, 2});
     }
     Case bad = random_case(6);
-    const RetrieverPtr exact = exact_retriever();
+    const SearchMethodPtr exact = exact_search();
     CHECK_THROWS_WITH_AS(exact->index(bad.keys)->top(bad.target, 0), doctest::Contains("k must be at least 1"), Error);
     bad.keys.channels.write()[3] = std::numeric_limits<real>::quiet_NaN();
     CHECK_THROWS_WITH_AS(exact->index(bad.keys)->top(bad.target, 2), doctest::Contains("NaN"), Error);
     CHECK_THROWS_WITH_AS(exact->index({randn({4, 3, 8}, 1), randn({4, 2}, 1), {}}), doctest::Contains("with weights"),
                          Error);
-    CHECK_THROWS_AS(lsh_retriever(0, 1), Error);
-    CHECK_THROWS_AS(scalar_retriever(7, 1), Error);
+    CHECK_THROWS_AS(lsh_search(0, 1), Error);
+    CHECK_THROWS_AS(scalar_search(7, 1), Error);
   }
 
   TEST_CASE("recent, random, LSH: their rules") {
     const Case c = random_case(10);
-    CHECK(recent_retriever()->index(c.keys)->top(c.target, 3) == std::vector<int32_t>{9, 8, 7});
-    const auto drawn = random_retriever(4)->index(c.keys)->top(c.target, 5);
+    CHECK(recent_search()->index(c.keys)->top(c.target, 3) == std::vector<int32_t>{9, 8, 7});
+    const auto drawn = random_search(4)->index(c.keys)->top(c.target, 5);
     CHECK(std::set<int32_t>(drawn.begin(), drawn.end()).size() == 5);
-    CHECK(random_retriever(4)->index(c.keys)->top(c.target, 5) == drawn);
+    CHECK(random_search(4)->index(c.keys)->top(c.target, 5) == drawn);
     // A key that is the target differs in no sign, one that is its negative in all.
     KeySet keys{randn({3, 1, 8}, 7), Tensor::full({3, 1}, 1), {}};
     const Tensor t = randn({1, 8}, 8);
@@ -141,16 +141,16 @@ TEST_SUITE("retrieval") {
       keys.channels.write()[1 * 8 + i] = 2 * t.data()[i];
       keys.channels.write()[2 * 8 + i] = -t.data()[i];
     }
-    const auto found = lsh_retriever(64, 3)->index(keys)->top({t, Tensor::full({1}, 1)}, 3);
+    const auto found = lsh_search(64, 3)->index(keys)->top({t, Tensor::full({1}, 1)}, 3);
     CHECK(found.front() == 1);
     CHECK(found.back() == 2);
   }
 
   TEST_CASE("the cascade finds a key that only one channel points to, and scores its union exactly") {
     const Case c = random_case(40);
-    const auto exact = exact_retriever()->index(c.keys);
+    const auto exact = exact_search()->index(c.keys);
     for (const bool inner_product : {true, false}) {
-      const auto cascade = cascade_retriever(inner_product)->index(c.keys);
+      const auto cascade = cascade_search(inner_product)->index(c.keys);
       CHECK(cascade->top(c.target, 40) == exact->top(c.target, 40));
       // What it finds is in exact order.
       const auto all = exact->top(c.target, 40), found = cascade->top(c.target, 6);
@@ -159,27 +159,27 @@ TEST_SUITE("retrieval") {
     }
     // By inner product a long vector wins, by distance a near one.
     KeySet two{Tensor::from({2, 1, 2}, {10, 0, 1, 0}), Tensor::full({2, 1}, 1), {}};
-    const RetrievalTarget target{Tensor::from({1, 2}, {1, 0}), Tensor::full({1}, 1)};
-    CHECK(cascade_retriever(true)->index(two)->top(target, 1) == std::vector<int32_t>{0});
-    CHECK(cascade_retriever(false)->index(two)->top(target, 1) == std::vector<int32_t>{1});
+    const SearchTarget target{Tensor::from({1, 2}, {1, 0}), Tensor::full({1}, 1)};
+    CHECK(cascade_search(true)->index(two)->top(target, 1) == std::vector<int32_t>{0});
+    CHECK(cascade_search(false)->index(two)->top(target, 1) == std::vector<int32_t>{1});
   }
 
   TEST_CASE("codes: more of them find more, a second pass more still, points on centroids all") {
     const Case c = random_case(200, 3, 16);
-    const auto truth = exact_retriever()->index(c.keys)->top(c.target, 20);
-    const auto found = [&](const RetrieverPtr& method) {
+    const auto truth = exact_search()->index(c.keys)->top(c.target, 20);
+    const auto found = [&](const SearchMethodPtr& method) {
       return recall(method->index(c.keys)->top(c.target, 20), truth);
     };
-    const double coarse = found(pq_retriever(quantizer_for(c.keys.channels, 2, 4), false, 1)),
-                 fine = found(pq_retriever(quantizer_for(c.keys.channels, 8, 64), false, 1)),
-                 refined = found(pq_retriever(quantizer_for(c.keys.channels, 2, 4), false, 5));
+    const double coarse = found(pq_search(quantizer_for(c.keys.channels, 2, 4), false, 1)),
+                 fine = found(pq_search(quantizer_for(c.keys.channels, 8, 64), false, 1)),
+                 refined = found(pq_search(quantizer_for(c.keys.channels, 2, 4), false, 5));
     CHECK(coarse < fine);
     CHECK(coarse < refined);
-    CHECK(found(pq_retriever(quantizer_for(c.keys.channels, 1, 200), false, 1)) == 1);
-    CHECK(found(scalar_retriever(4, 1)) <= found(scalar_retriever(8, 1)));
-    CHECK(found(scalar_retriever(8, 1.25)) == 1);
-    CHECK(scalar_retriever(8, 1)->bytes_per_key(c.keys) == 20);
-    CHECK(pq_retriever(quantizer_for(c.keys.channels, 4, 16), false, 1)->bytes_per_key(c.keys) == 6);
+    CHECK(found(pq_search(quantizer_for(c.keys.channels, 1, 200), false, 1)) == 1);
+    CHECK(found(scalar_search(4, 1)) <= found(scalar_search(8, 1)));
+    CHECK(found(scalar_search(8, 1.25)) == 1);
+    CHECK(scalar_search(8, 1)->bytes_per_key(c.keys) == 20);
+    CHECK(pq_search(quantizer_for(c.keys.channels, 4, 16), false, 1)->bytes_per_key(c.keys) == 6);
   }
 
   TEST_CASE("weighted scan equals decoding, fusing and multiplying; stored codes equal fresh ones") {
@@ -196,22 +196,56 @@ TEST_SUITE("retrieval") {
     }
     KeySet stored = c.keys;
     stored.codes = codes;
-    const RetrieverPtr method = pq_retriever(q, false, 1);
+    const SearchMethodPtr method = pq_search(q, false, 1);
     CHECK(method->index(stored)->top(c.target, 9) == method->index(c.keys)->top(c.target, 9));
     // A transform changes neither what is exact nor what stored codes find.
     const ScoreTransform t = score_transform(c.keys.channels.reshape({90, 8}), c.target.channels, 4);
-    CHECK(transformed_retriever(exact_retriever(), t)->index(c.keys)->top(c.target, 9) ==
-          exact_retriever()->index(c.keys)->top(c.target, 9));
+    CHECK(transformed_search(exact_search(), t)->index(c.keys)->top(c.target, 9) ==
+          exact_search()->index(c.keys)->top(c.target, 9));
     CHECK_THROWS_AS(q->scan_weighted(q->channel_table(target), codes, randn({30, 2}, 1)), Error);
     CHECK_THROWS_AS(q->channel_table(randn({7}, 1)), Error);
+  }
+
+  TEST_CASE("a target is folded after its channels are coded, and the same for every method") {
+    const Case c = random_case(60);
+    const Tensor fold = randn({8, 8}, 11);
+    const SearchTarget folded{c.target.channels, c.target.gamma, fold},
+        before{matmul(c.target.channels, fold), c.target.gamma};
+    for (const SearchMethodPtr& method : {exact_search(), cascade_search(true), scalar_search(8, 1), lsh_search(64, 1),
+                                          two_index_search(cascade_search(true))}) {
+      CAPTURE(method->name());
+      CHECK(method->index(c.keys)->top(folded, 10) == method->index(c.keys)->top(before, 10));
+    }
+    const ScoreTransform t = score_transform(c.keys.channels.reshape({180, 8}), before.channels, 4);
+    CHECK(transformed_search(exact_search(), t)->index(c.keys)->top(folded, 10) ==
+          exact_search()->index(c.keys)->top(before, 10));
+    const auto q = quantizer_for(c.keys.channels, 4, 8);
+    const Tensor coded = q->decode(q->encode(c.target.channels.reshape({1, 3, 8}))).reshape({3, 8});
+    CHECK(pq_search(q, true, 1)->index(c.keys)->top(folded, 10) ==
+          pq_search(q, false, 1)->index(c.keys)->top({coded, c.target.gamma, fold}, 10));
+  }
+
+  TEST_CASE("two indexes: four searches of query and item, and their union scored exactly") {
+    const Case c = random_case(40);
+    const SearchMethodPtr two = two_index_search(cascade_search(true));
+    const auto exact = exact_search()->index(c.keys)->top(c.target, 40);
+    CHECK(two->index(c.keys)->top(c.target, 40) == exact);
+    CHECK(two->bytes_per_key(c.keys) == 2 * 8 * 4);
+    // Key 1 is best by the sum of its item's channels, by neither of them.
+    KeySet keys{Tensor::from({3, 3, 2}, {0, 0, 9, 0, -9, 0, /**/ 0, 0, 5, 0, 5, 0, /**/ 0, 0, -9, 0, 9, 0}),
+                Tensor::from({3, 3}, {0.5, 0.25, 0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.25}),
+                {}};
+    const SearchTarget target{Tensor::from({3, 2}, {0, 0, 1, 0, 1, 0}), Tensor::from({3}, {0.5, 0.25, 0.25})};
+    CHECK(two->index(keys)->top(target, 1) == std::vector<int32_t>{1});
+    CHECK(cascade_search(true)->index(keys)->top(target, 1) != std::vector<int32_t>{1});
   }
 
 #ifdef SEMINAR_HNSWLIB
   TEST_CASE("HNSW is near the exact cascade") {
     const Case c = random_case(300);
     for (const bool inner_product : {true, false})
-      CHECK(recall(hnsw_retriever(inner_product)->index(c.keys)->top(c.target, 20),
-                   cascade_retriever(inner_product)->index(c.keys)->top(c.target, 20)) > 0.9);
+      CHECK(recall(hnsw_search(inner_product)->index(c.keys)->top(c.target, 20),
+                   cascade_search(inner_product)->index(c.keys)->top(c.target, 20)) > 0.9);
   }
 #endif
 
@@ -279,7 +313,7 @@ TEST_SUITE("retrieval") {
 #ifndef SEMINAR_HNSWLIB
       if (kind == "hnsw") continue;
 #endif
-      seminar.set_retriever(make_gsu_retriever(kind, seminar, tiny.data, "", 1));
+      seminar.set_retriever(make_batch_retriever(kind, seminar, tiny.data, "", 1));
       run.k = 12;
       const std::vector<real> all = seminar.score(tiny.data, batch, run).to_vector();
       for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i] == doctest::Approx(exact_all[i]).epsilon(1e-4));
@@ -294,7 +328,7 @@ TEST_SUITE("retrieval") {
       CHECK(parameters(seminar.gsu.attention)[0].var.grad().defined());
       zero_grad(model->params());
     }
-    CHECK_THROWS_WITH_AS(make_gsu_retriever("magic", seminar, tiny.data, "", 1),
+    CHECK_THROWS_WITH_AS(make_batch_retriever("magic", seminar, tiny.data, "", 1),
                          doctest::Contains("--gsu: must be one"), Error);
   }
 

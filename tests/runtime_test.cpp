@@ -73,7 +73,7 @@ TEST_SUITE("runtime") {
       const ExportedModel e(v.settings);
       Rng rng(7);
       for (const int by_codes : {0, 1}) {
-        if (by_codes) e.model->set_retriever(pq_gsu_retriever(e.codes));
+        if (by_codes) e.model->set_retriever(pq_batch_retriever(e.codes));
         seminar_user_options options = e.options();
         options.codes = by_codes;
         const UserHandle user = make_user(e.runtime.get(), options);

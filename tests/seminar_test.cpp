@@ -1,11 +1,10 @@
-// The model: formulas against their textbook twins, gradients of whole losses, retrieval, batches, determinism, files.
+// The model: formulas against their textbook twins, gradients of whole losses, retrieval, determinism, files.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
-#include <set>
 
 #include "seminar/model/seminar_model.h"
 #include "tests/model_checks.h"
@@ -122,15 +121,15 @@ TEST_SUITE("seminar") {
   TEST_CASE("GSU keeps the best real behaviours, fewer where fewer are real, the older of equals") {
     const Tensor scores = Tensor::from({2, 1, 4}, {1, 3, 3, 9, 5, 4, 0, 0});
     const Tensor mask = Tensor::from({2, 4}, {1, 1, 1, 0, 1, 0, 0, 0});
-    const Retrieved r = Gsu::retrieve(scores, mask, 1, 2);
+    const Retrieved r = retrieve_top_k(scores, mask, 1, 2);
     CHECK(r.k == 2);
     CHECK(r.positions == std::vector<int32_t>{1, 2, 0, 0});
     CHECK(r.mask.to_vector() == std::vector<real>{1, 1, 1, 0});
-    CHECK(Gsu::retrieve(scores, mask, 1, 50).k == 4);
-    CHECK_THROWS_WITH_AS(Gsu::retrieve(scores, mask, 1, 0), "gsu: k must be at least 1: 0", Error);
+    CHECK(retrieve_top_k(scores, mask, 1, 50).k == 4);
+    CHECK_THROWS_WITH_AS(retrieve_top_k(scores, mask, 1, 0), "retrieval: k must be at least 1: 0", Error);
     // Two heads: the sum decides.
     const Tensor two = Tensor::from({1, 2, 3}, {0, 5, 1, 4, 0, 1});
-    CHECK(Gsu::retrieve(two, Tensor::full({1, 3}, 1), 1, 1).positions == std::vector<int32_t>{1});
+    CHECK(retrieve_top_k(two, Tensor::full({1, 3}, 1), 1, 1).positions == std::vector<int32_t>{1});
   }
 
   TEST_CASE("ESU over all behaviours equals attention over the whole history") {
@@ -140,8 +139,8 @@ TEST_SUITE("seminar") {
     const Tensor targets = randn({2, 3, 8}, 2), history = randn({2, 5, 8}, 3);
     const Tensor mask = Tensor::from({2, 5}, {1, 1, 1, 1, 1, 1, 1, 0, 0, 0});
     const Gsu gsu = build<Gsu>(s, 3, Rng(4));
-    const Retrieved all = Gsu::retrieve(gsu.scores(targets, history).value(), mask, 3, 5);
-    check_close(esu(targets, history, all, std::vector<int32_t>(10, 1)).value(),
+    const Retrieved all = retrieve_top_k(gsu.scores(targets, history).value(), mask, 3, 5);
+    check_close(esu.x_lifelong(targets, history, all, std::vector<int32_t>(10, 1)).value(),
                 esu.attention(targets, history, mask).value());
   }
 
@@ -152,131 +151,12 @@ TEST_SUITE("seminar") {
     check_close(gsu.project(c).item[0].value(), c.item[0].value());
   }
 
-  TEST_CASE("batches: history before the target, negatives never touched by the user, padding masked") {
-    const TinyData tiny;
-    const auto targets = all_targets(tiny.data);
-    const Batch batch = make_batch(tiny.data, targets, {6, 3, 0.0}, Rng(2));
-    for (int64_t b = 0; b < batch.size(); ++b) {
-      const Target t = batch.rows[b];
-      const auto items = tiny.data.user_items(t.user), queries = tiny.data.user_queries(t.user);
-      CHECK(t.position >= 1);
-      CHECK(t.position + 2 < std::ssize(items));
-      const int64_t length = std::min(6, t.position);
-      for (int64_t l = 0; l < batch.length(); ++l) {
-        const int64_t at = b * batch.length() + l;
-        CHECK(batch.mask.data()[at] == (l < length ? 1 : 0));
-        const int32_t item = batch.items[batch.history.item[at]];
-        CHECK(item == (l < length ? items[t.position - length + l] : 0));
-        if (l < length) CHECK(batch.queries[batch.history.query[at]] == queries[t.position - length + l]);
-      }
-      std::set<int32_t> candidates;
-      for (int64_t c = 0; c < batch.candidates(); ++c) {
-        const int32_t item = batch.items[batch.targets.item[b * batch.candidates() + c]];
-        CHECK(candidates.insert(item).second);
-        if (c == 0) CHECK(item == items[t.position]);
-        if (c > 0) CHECK(std::find(items.begin(), items.end(), item) == items.end());
-        CHECK(batch.queries[batch.targets.query[b * batch.candidates() + c]] == queries[t.position]);
-      }
-    }
-    const Batch hidden = make_batch(tiny.data, targets, {6, 3, 1.0}, Rng(2));
-    for (int64_t i = 0; i < hidden.targets.numel(); ++i) CHECK(hidden.targets.query[i] == 0);
-    CHECK_THROWS_WITH_AS(make_batch(tiny.data, targets, {6, 30, 0.0}, Rng(2)), doctest::Contains("negatives: user"),
-                         Error);
-  }
-
-  TEST_CASE("splits: training ends before the validation action, which ends before the test action") {
-    const TinyData tiny;
-    for (const Target& t : held_out_targets(tiny.data, Split::test))
-      CHECK(t.position + 1 == std::ssize(tiny.data.user_items(t.user)));
-    for (const Target& t : held_out_targets(tiny.data, Split::valid))
-      CHECK(t.position + 2 == std::ssize(tiny.data.user_items(t.user)));
-    CHECK(held_out_targets(tiny.data, Split::valid).size() < held_out_targets(tiny.data, Split::test).size());
-    const EpochTargets capped(tiny.data, 2, 1000, 10, Rng(1)), other(tiny.data, 2, 1000, 10, Rng(2));
-    std::map<int32_t, std::set<int32_t>> chosen, chosen_again;
-    for (const Target& t : capped(0)) {
-      CHECK(chosen[t.user].insert(t.position).second);
-      CHECK(chosen[t.user].size() <= 2);
-      CHECK(t.position >= 1);
-      CHECK(t.position + 2 < std::ssize(tiny.data.user_items(t.user)));
-    }
-    for (const Target& t : other(0)) chosen_again[t.user].insert(t.position);
-    CHECK(chosen != chosen_again);
-  }
-
-  TEST_CASE("an epoch holds every target once, neighbours of similar length together") {
-    const TinyData tiny;
-    for (int64_t size : {1, 7, 1000}) {
-      const EpochTargets epoch(tiny.data, 0, size, 6, Rng(2));
-      std::set<std::pair<int32_t, int32_t>> seen;
-      for (int64_t i = 0; i < epoch.batches(); ++i) {
-        const auto batch = epoch(i);
-        CHECK(!batch.empty());
-        CHECK(std::ssize(batch) <= size);
-        for (const Target& t : batch) CHECK(seen.insert({t.user, t.position}).second);
-      }
-      CHECK(std::ssize(seen) == epoch.size());
-      CHECK_THROWS_AS(epoch(epoch.batches()), Error);
-    }
-  }
-
   TEST_CASE("padding reaches no loss, no score and no gradient: its vectors may be anything") {
     const TinyData tiny;
     for (const char* kind : {"psu", "seminar"}) {
       CAPTURE(kind);
       check_padding_unread(*small_model(kind, tiny.data, small_settings()), tiny.data);
     }
-  }
-
-  TEST_CASE("a permutation of any size is one") {
-    for (int64_t n : {1, 2, 3, 16, 17, 1000}) {
-      const Permutation order(n, Rng(static_cast<uint64_t>(n)));
-      std::set<int64_t> seen;
-      for (int64_t i = 0; i < n; ++i) {
-        CHECK(order(i) >= 0);
-        CHECK(order(i) < n);
-        seen.insert(order(i));
-      }
-      CHECK(std::ssize(seen) == n);
-    }
-  }
-
-  TEST_CASE("the loader hands on batches in order, errors too, and stops when dropped") {
-    const TinyData tiny;
-    const RunSettings run = small_run();
-    const EpochTargets epoch(tiny.data, 0, 4, 6, Rng(2));
-    const auto make = [&](int64_t i) { return make_batch(tiny.data, epoch(i), {6, 3, 0.0}, Rng(2)); };
-    BatchLoader loader(epoch.batches(), make);
-    for (int64_t i = 0; i < epoch.batches(); ++i) {
-      const auto batch = loader.next();
-      REQUIRE(batch.has_value());
-      CHECK(batch->items == make(i).items);
-    }
-    CHECK(!loader.next().has_value());
-    BatchLoader failing(3, [&](int64_t i) {
-      check(i < 1, "batch {} is bad", i);
-      return make(i);
-    });
-    CHECK(failing.next().has_value());
-    CHECK_THROWS_WITH_AS(failing.next(), "batch 1 is bad", Error);
-    BatchLoader dropped(epoch.batches(), make);
-    CHECK(dropped.next().has_value());
-  }
-
-  TEST_CASE("negatives with queries of their own are searches of the user's past") {
-    const TinyData tiny;
-    const Batch batch = make_batch(tiny.data, all_targets(tiny.data), {6, 3, 0.0, true}, Rng(2));
-    int64_t different = 0;
-    for (int64_t b = 0; b < batch.size(); ++b) {
-      const Target t = batch.rows[b];
-      const auto past = tiny.data.user_queries(t.user).first(static_cast<std::size_t>(t.position));
-      const auto query = [&](int64_t c) { return batch.queries[batch.targets.query[b * batch.candidates() + c]]; };
-      for (int64_t c = 1; c < batch.candidates(); ++c) {
-        CHECK((query(c) == query(0) || std::find(past.begin(), past.end(), query(c)) != past.end()));
-        CHECK((query(c) != 0) == (query(0) != 0));
-        different += query(c) != query(0);
-      }
-    }
-    CHECK(different > 0);
   }
 
   TEST_CASE("the same seed gives the same model file byte for byte, with 1, 2 and 3 threads") {
@@ -336,7 +216,7 @@ TEST_SUITE("seminar") {
     const auto model = make_model("seminar", small_settings(), tiny.data, Rng(77));
     auto& s = dynamic_cast<SeminarModel&>(*model);
     const auto& p = dynamic_cast<const Psu&>(*psu);
-    s.restore(p);
+    s.restore(p, true);
     const std::vector<int32_t> items{0, 1, 5}, queries{0, 1};
     const Channels a = s.gsu.project(s.encoders(tiny.data, items, queries, Mode())),
                    b = p.encoders(tiny.data, items, queries, Mode());
@@ -344,6 +224,75 @@ TEST_SUITE("seminar") {
     check_close(a.item[0].value(), b.item[0].value());
     check_close(a.item[1].value(), b.item[1].value());
     check_close(s.esu.attention.wq.var().value(), p.attention.wq.var().value());
+  }
+
+  TEST_CASE("restoring takes over every module's values, bit for bit") {
+    const TinyData tiny;
+    for (const char* fusion : {"lambda", "gate"}) {
+      const auto psu = small_model("psu", tiny.data, small_settings(fusion));
+      for (const NamedParam& p : psu->params()) {
+        Tensor x = p.var.value();
+        const Tensor drawn = randn(x.shape(), std::hash<std::string>()(p.name));
+        std::copy_n(drawn.data(), drawn.numel(), x.write());
+      }
+      const auto model = make_model("seminar", small_settings(fusion), tiny.data, Rng(77));
+      auto& s = dynamic_cast<SeminarModel&>(*model);
+      const auto& p = dynamic_cast<const Psu&>(*psu);
+      s.restore(p, true);
+      const auto check_equal = [](const Params& from, const Params& to) {
+        for (const NamedParam& wanted : from) {
+          CAPTURE(wanted.name);
+          const auto found =
+              std::find_if(to.begin(), to.end(), [&](const NamedParam& other) { return other.name == wanted.name; });
+          REQUIRE(found != to.end());
+          CHECK(found->var.value().to_vector() == wanted.var.value().to_vector());
+        }
+      };
+      check_equal(parameters(p.encoders), parameters(s.encoders));
+      check_equal(parameters(p.fusion), parameters(s.fusion));
+      check_equal(parameters(p.age), parameters(s.esu.age));
+      check_equal(parameters(p.attention), parameters(s.gsu.attention));
+      check_equal(parameters(p.attention), parameters(s.esu.attention));
+      check_equal(parameters(p.head), parameters(s.gsu.head));
+      check_equal(parameters(p.head), parameters(s.head));
+    }
+  }
+
+  TEST_CASE("by default every model takes over the encoders alone, and nothing else moves") {
+    const TinyData tiny;
+    const auto psu = small_model("psu", tiny.data, small_settings("gate"));
+    for (const NamedParam& p : psu->params()) {
+      Tensor x = p.var.value();
+      const Tensor drawn = randn(x.shape(), std::hash<std::string>()(p.name));
+      std::copy_n(drawn.data(), drawn.numel(), x.write());
+    }
+    std::map<std::string, std::vector<real>> learned;
+    for (const NamedParam& p : psu->params()) learned[p.name] = p.var.value().to_vector();
+    for (const ModelKind& kind : model_kinds()) {
+      CAPTURE(kind.name);
+      const auto model = make_model(kind.name, small_settings("gate"), tiny.data, Rng(77));
+      if (kind.name == std::string("psu")) {
+        CHECK_THROWS_WITH_AS(model->restore(dynamic_cast<const Psu&>(*psu), false),
+                             "restore: a psu model takes over nothing from a psu", Error);
+        continue;
+      }
+      for (const bool all : {false, true}) {
+        std::map<std::string, std::vector<real>> before;
+        for (const NamedParam& p : model->params()) before[p.name] = p.var.value().to_vector();
+        model->restore(dynamic_cast<const Psu&>(*psu), all);
+        for (const NamedParam& p : model->params()) {
+          CAPTURE(p.name);
+          if (p.name.starts_with("encoders.") || (all && p.name.starts_with("fusion.")))
+            CHECK(p.var.value().to_vector() == learned.at(p.name));
+          else if (!all || kind.name != std::string("seminar"))
+            CHECK(p.var.value().to_vector() == before.at(p.name));
+        }
+      }
+    }
+    ModelSettings wide = small_settings("gate");
+    wide.dim = 16;
+    CHECK_THROWS_WITH_AS(make_model("din", wide, tiny.data, Rng(1))->restore(dynamic_cast<const Psu&>(*psu), false),
+                         doctest::Contains("restore: 'words.table'"), Error);
   }
 
   TEST_CASE("settings: ranges and JSON") {

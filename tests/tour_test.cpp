@@ -153,8 +153,8 @@ TEST_SUITE("tour") {
 
   TEST_CASE("exercise 6: which behaviours the GSU keeps") {
     const Tensor scores = Tensor::from({1, 2, 5}, {1, 4, 2, 0, 3, 3, 0, 2, 4, 3});  // sums 4 4 4 4 6
-    CHECK(Gsu::retrieve(scores, Tensor::full({1, 5}, 1), 1, 3).positions == std::vector<int32_t>{4, 0, 1});
-    CHECK(Gsu::retrieve(scores, Tensor::from({1, 5}, {0, 1, 1, 1, 1}), 1, 3).positions ==
+    CHECK(retrieve_top_k(scores, Tensor::full({1, 5}, 1), 1, 3).positions == std::vector<int32_t>{4, 0, 1});
+    CHECK(retrieve_top_k(scores, Tensor::from({1, 5}, {0, 1, 1, 1, 1}), 1, 3).positions ==
           std::vector<int32_t>{4, 1, 2});
   }
 

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "seminar/retrieval/quantized_model.h"
+#include "seminar/retrieval/batch_retriever.h"
+#include "seminar/studies/paper_studies.h"
 #include "seminar/training/model_file.h"
+#include "seminar/training/presets.h"
 #include "seminar/training/trainer.h"
 #include "tensor/parallel.h"
 #include "tests/tiny_data.h"
@@ -37,7 +39,7 @@ std::string train_until(int64_t stop, const std::string& kind, const TinyData& t
   if (run.gsu != "exact")
     options.refresh = [&] {
       auto& seminar = dynamic_cast<SeminarModel&>(*model);
-      seminar.set_retriever(make_gsu_retriever(run.gsu, seminar, tiny.data, "", 1));
+      seminar.set_retriever(make_batch_retriever(run.gsu, seminar, tiny.data, "", 1));
     };
   const TrainReport report = train(*model, tiny.data, run, options);
   CHECK(report.stopped == (stop != 0));
@@ -196,6 +198,31 @@ TEST_SUITE("training") {
       REQUIRE(best > valid.back());
       CHECK(kept == (run.keep == "best" ? best : valid.back()));
     }
+  }
+
+  TEST_CASE("presets hold what the paper states, and a study of such a set takes them") {
+    const Preset& kuaisar = preset_named("kuaisar");
+    CHECK(kuaisar.run().history == 1000);
+    CHECK(kuaisar.run().k == 200);
+    CHECK(kuaisar.run().epochs == 5);
+    CHECK(preset_named("amazon").run().history == 100);
+    CHECK(preset_named("amazon").run().k == 50);
+    CHECK(preset_named("alipay").run().history == 2000);
+    CHECK(preset_named("alipay").run().epochs == 1);
+    for (const Preset& p : presets()) {
+      ModelSettings model = p.model();
+      RunSettings run = p.run();
+      check_settings(model);
+      check_settings(run);
+      CHECK(model.dim == 64);
+      CHECK(model.heads == 4);
+      CHECK(run.batch == 256);
+      CHECK(run.lr == 0.001);
+      CHECK(run.align_weight == run.next_weight);
+      CHECK(study_set(p.name, false).run.history == p.history);
+      CHECK(study_set(p.name, false).run.k == p.k);
+    }
+    CHECK_THROWS_WITH_AS(preset_named("netflix"), "--preset: must be one of kuaisar, amazon, alipay: 'netflix'", Error);
   }
 
   TEST_CASE("patience ends training, resumed or not") {

@@ -14,7 +14,7 @@
 #include "pq/code_index.h"
 #include "pq/multimodal.h"
 #include "pq/select.h"
-#include "seminar/retrieval/retriever.h"
+#include "seminar/retrieval/search.h"
 #include "tensor/io/file.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
@@ -166,9 +166,9 @@ std::vector<Line> retrieval_suite(const std::string& rivals, int repeats) {
   faiss_lines(p, rivals, repeats, lines);
 #ifdef SEMINAR_HNSWLIB
   {
-    const auto index = hnsw_retriever(true)->index(p.keys);
-    const RetrievalTarget target{p.target_channels.slice(0, 0, 1).reshape({channels, dim}),
-                                 Tensor::full({channels}, real{1} / channels)};
+    const auto index = hnsw_search(true)->index(p.keys);
+    const SearchTarget target{p.target_channels.slice(0, 0, 1).reshape({channels, dim}),
+                              Tensor::full({channels}, real{1} / channels)};
     lines.push_back(compare(work, "cascading HNSW (hnswlib)", 10, repeats, ours, [&] { index->top(target, top); }));
   }
 #endif

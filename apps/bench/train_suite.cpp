@@ -36,7 +36,7 @@ struct SearchUnitStep {
   explicit SearchUnitStep(Rng rng)
       : fusion(gate(), 3, rng.split("fusion")),
         attention(width, heads, rng.split("attention")),
-        head(width, width, rng.split("head")),
+        head(gate(), rng.split("head")),
         history(draw(batch * length, rng.split("history"))),
         targets(draw(batch, rng.split("targets"))),
         adam(parameters(*this), {}) {
@@ -49,7 +49,7 @@ struct SearchUnitStep {
     const Channels vectors{t[0], {t[1], t[2], t[3]}, Tensor::full({items, 3}, 1)};
     const Var keys = reshape(fusion(vectors, history), {batch, length, width}),
               asked = reshape(fusion(vectors, targets), {batch, 1, width});
-    const Var logits = head(attention(asked, keys, mask), masked_mean(keys, mask), asked, Mode());
+    const Var logits = head.y_hat(attention(asked, keys, mask), masked_mean(keys, mask), asked, Mode());
     backward(bce_with_logits(logits, labels));
     adam.step();
     zero_grad(parameters(tables));
@@ -59,6 +59,7 @@ struct SearchUnitStep {
   static ModelSettings gate() {
     ModelSettings s;
     s.fusion = "gate";
+    s.dim = s.hidden = width;
     return s;
   }
   static PairIds draw(int64_t n, Rng rng) {

@@ -107,7 +107,7 @@ void run(DemoArguments& a, const CLI::App& command) {
   const auto psu = add_row(table, "PSU (pretraining alone)", make_model("psu", a.flags.model, data, init), data,
                            pretrain, 0, a.work + "/psu.safetensors");
   auto model = make_model("seminar", a.flags.model, data, init);
-  dynamic_cast<SeminarModel&>(*model).restore(dynamic_cast<const Psu&>(*psu));
+  model->restore(dynamic_cast<const Psu&>(*psu), a.flags.run.restore == "all");
   model = add_row(table, "SEMINAR", std::move(model), data, a.flags.run, a.pretrain_epochs,
                   a.work + "/seminar.safetensors");
   print_table(table);

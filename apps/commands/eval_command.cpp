@@ -63,6 +63,8 @@ void rank_held_out(const EvalArguments& a, const Scorer& scorer, const Dataset& 
   if (write_output(a.json, json)) return;
   print_out("{} users, {} candidates each: {}; target query {}\n", m.users, m.candidates,
             ranks.protocol.at("candidates"), ranks.protocol.at("query"));
+  if (ranks.protocol.contains(history_key))
+    print_out("history L = {}, kept K = {}\n", ranks.protocol.at(history_key), ranks.protocol.at(kept_key));
   print_out("ties {}: {:.2f} % of the users have one\n{:<9} {:>7}  95 % interval\n", a.ties, 100 * m.tie_rate, "metric",
             "");
   for (std::size_t i = 0; i < intervals.size(); ++i)
@@ -75,6 +77,7 @@ void rank_held_out(const EvalArguments& a, const Scorer& scorer, const Dataset& 
 // A model is evaluated as it was trained, where the flags do not say otherwise.
 void take_trained(EvalArguments& a, const CLI::App& command, const SafetensorsFile& file) {
   const RunSettings trained = run_settings_from_json(file.meta("run"), file.path());
+  if (!is_given(command, "--task")) a.flags.run.task = trained.task;
   for (const auto& [flag, member] :
        {std::pair{"--history", &RunSettings::history}, {"--k", &RunSettings::k}, {"--k1", &RunSettings::k1}})
     if (!is_given(command, flag)) a.flags.run.*member = trained.*member;
@@ -92,6 +95,9 @@ void run(EvalArguments& a, const CLI::App& command) {
     scorer = std::make_unique<Chance>(static_cast<uint64_t>(a.flags.run.eval_seed));
   } else if (is_exported(a.model)) {
     check(a.index.empty(), "--index: an exported model has its codes in it, from 'seminar export --pq'");
+    const auto [history, k] = exported_settings(a.model);
+    if (!is_given(command, "--history")) a.flags.run.history = history;
+    if (!is_given(command, "--k")) a.flags.run.k = std::min(k, a.flags.run.history);
     scorer = std::make_unique<RuntimeScorer>(a.model, data, a.flags.run);
   } else {
     model = load_model(a.model, data);
@@ -126,7 +132,7 @@ void add_eval_command(CLI::App& app) {
   add_option(*command, "--seed", a->flags.run.eval_seed, "the same as --eval-seed", from_0)
       ->group("Evaluation")
       ->default_str("");
-  for (const char* flag : {"--history", "--k", "--k1"}) command->get_option(flag)->default_str("as trained");
+  for (const char* flag : {"--history", "--k", "--k1", "--task"}) command->get_option(flag)->default_str("as trained");
   command->callback([a, command] { run(*a, *command); });
   command->footer(
       "Examples:\n"

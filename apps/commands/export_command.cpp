@@ -23,7 +23,7 @@ void run(ExportArguments& a) {
   const std::unique_ptr<Model> model = load_model(a.model, data);
   const SeminarModel* seminar = dynamic_cast<const SeminarModel*>(model.get());
   check(seminar, "{}: a {} model: only seminar models can be exported", a.model, model->kind());
-  const RunSettings run = run_settings_from_json(SafetensorsFile(a.model).meta("run"), a.model);
+  const RunSettings run = load_run_settings(a.model);
   a.options.history = a.history.value_or(run.history);
   a.options.k = a.k.value_or(std::min(run.k, a.options.history));
   std::optional<QuantizedChannels> codes;

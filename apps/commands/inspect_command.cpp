@@ -19,7 +19,7 @@ void draw_graph(const std::string& model_path, const std::string& data_path, con
   const EpochTargets epoch(data, 1, 2, 10, Rng(1));
   check(epoch.size() > 0, "{}: no user has a training target: every history is shorter than 4 actions", data_path);
   const RunSettings run;
-  const Batch batch = make_batch(data, epoch(0), {10, 1, 0, false, false}, Rng(1));
+  const Batch batch = make_batch(data, epoch(0), {10, 1, 0}, Rng(1));
   write_file(out, graph_dot(model->loss(data, batch, run, Mode(), nullptr)));
 }
 

@@ -67,6 +67,9 @@ void print(const Leakage& l) {
         "Leave-one-out trains on the future here: {} of the test targets are earlier than some training action. Its "
         "figures compare models; they are no forecast.\n",
         share(static_cast<double>(test.before_training) / static_cast<double>(test.targets)));
+  print_out(
+      "Negatives of training leave out what the user had up to the target; of those left the user has {} later.\n",
+      share(l.later_items));
   if (l.negatives == 0) return;
   print_out(
       "Of the {} test negatives {} are the user's validation negatives as well ({} by chance); equal for {} of {} "
@@ -95,7 +98,8 @@ void run(LeakageArguments& a) {
                                     {"shared_negatives", l.shared},
                                     {"shared_by_chance", l.shared_chance},
                                     {"users_with_same_negatives", l.same_negatives},
-                                    {"users", l.users}};
+                                    {"users", l.users},
+                                    {"later_items", l.later_items}};
   if (!write_output(a.json, json.dump(2))) print(l);
 }
 
@@ -105,7 +109,7 @@ void add_leakage_command(CLI::App& data) {
   const auto a = std::make_shared<LeakageArguments>();
   CLI::App* command = data.add_subcommand("leakage", "Report what the held-out targets of a data folder give away");
   add_input(*command, "DIR", a->dir, "data folder", "FOLDER")->required();
-  add_option(*command, "--seed", a->run.eval_seed, "seed of the negatives", from_0);
+  add_option(*command, "--eval-seed,--seed", a->run.eval_seed, "seed of the negatives", from_0);
   add_option(*command, "--eval-negatives", a->run.eval_negatives, "negatives a user (0: all items compete)", from_0);
   add_output(*command, "--json", a->json, "write the report as JSON to this file ('-': standard output)");
   command->callback([a] { run(*a); });

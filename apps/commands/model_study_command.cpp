@@ -95,7 +95,7 @@ bool run_and_test(Results& r, const StudyArguments& a, const std::vector<Claim>&
   r.outcomes = run_shown(a, r.jobs);
   if (!leads()) return false;
   r.lines = lines_of(r.jobs, r.outcomes);
-  for (const Claim& claim : claims) r.findings.push_back(test_claim(claim, r.jobs, r.outcomes, interval_seed));
+  r.findings = test_claims(claims, r.jobs, r.outcomes, interval_seed);
   return true;
 }
 
@@ -117,13 +117,16 @@ void print_tables(const Results& r) {
 }
 
 void print_findings(const Results& r) {
-  print_out("\nVerdicts (NDCG@10 difference over users and seeds, 95 % interval; reproduced if all above zero)\n");
+  print_out(
+      "\nVerdicts: NDCG@10 difference, 95 % interval over users and seeds, p corrected by Holm; reproduced if above "
+      "zero "
+      "with p <= .05\n");
   for (const Finding& f : r.findings) {
     if (f.verdict == Verdict::not_testable)
       print_out("  {}: {}\n", name_of(f.verdict), f.claim.text);
     else
-      print_out("  {:+.4f} [{:+.4f}, {:+.4f}]  {}: {}\n", f.contrast.mean, f.contrast.low, f.contrast.high,
-                name_of(f.verdict), f.claim.text);
+      print_out("  {:+.4f} [{:+.4f}, {:+.4f}]  p {:.4f}  {}: {}{}\n", f.contrast.mean, f.contrast.low, f.contrast.high,
+                f.p_holm, name_of(f.verdict), f.claim.text, f.seeds == 1 ? " (one seed: only users vary)" : "");
   }
 }
 
@@ -165,6 +168,9 @@ std::string json_of(const Results& r, const StudyArguments& a) {
                               {"contrast", f.contrast.mean},
                               {"low", f.contrast.low},
                               {"high", f.contrast.high},
+                              {"p", f.contrast.p},
+                              {"p_holm", f.p_holm},
+                              {"seeds", f.seeds},
                               {"verdict", name_of(f.verdict)}});
   return json.dump(2);
 }

@@ -13,7 +13,7 @@
 #include "apps/commands/training_log.h"
 #include "apps/pages/report_page.h"
 #include "seminar/evaluation/attention_profile.h"
-#include "seminar/retrieval/quantized_model.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "seminar/training/model_file.h"
 #include "tensor/gemm.h"
 #include "tensor/io/file.h"
@@ -90,25 +90,50 @@ std::vector<std::vector<std::string>> settings_rows(const std::string& settings)
   return rows;
 }
 
+// Each model's paired NDCG@10 difference to the first with its interval, and its p; dashes for the first, and for
+// models that ranked other candidates.
+std::vector<std::pair<std::string, std::string>> differences_to_first(const std::vector<Ranked>& table) {
+  const auto values = [](const Ranked& r) { return gains(metric_named("ndcg@10"), r.ranks.ranks); };
+  const std::vector<double> first = values(table[0]);
+  std::vector<std::pair<std::string, std::string>> rows(table.size(), {"-", "-"});
+  std::vector<double> p;
+  std::vector<std::size_t> compared;
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    if (table[i].ranks.users != table[0].ranks.users ||
+        table[i].ranks.protocol.at("candidates") != table[0].ranks.protocol.at("candidates"))
+      continue;
+    const Interval d = bootstrap_difference(values(table[i]), first, interval_seed);
+    rows[i].first = fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", d.mean, d.low, d.high);
+    p.push_back(sign_flip_test(values(table[i]), first, interval_seed));
+    compared.push_back(i);
+  }
+  const std::vector<double> corrected = holm(p);
+  for (std::size_t i = 0; i < compared.size(); ++i) rows[compared[i]].second = fmt::format("{:.4f}", corrected[i]);
+  return rows;
+}
+
 void add_models(ReportPage& page, const std::vector<Ranked>& table) {
   page.section("Which model ranks best");
   const RankingMetrics& first = table[0].metrics;
-  page.paragraph(fmt::format(
-      "{} users; the last action of each is ranked among {} candidates. Intervals are 95 % over users "
-      "(bootstrap, seed {}). Two models may differ although their intervals overlap: 'seminar compare' tests "
-      "the paired difference.",
-      first.users, first.candidates, interval_seed));
+  page.paragraph(
+      fmt::format("{} users; each one's last action among {} candidates. Intervals are 95 % over users (bootstrap, "
+                  "seed {}). Whether a model is worse than the best one is told by the paired difference over the same "
+                  "users, not by how two intervals overlap; p is by random signs, corrected by Holm.",
+                  first.users, first.candidates, interval_seed));
+  const std::vector<std::pair<std::string, std::string>> differences = differences_to_first(table);
   std::vector<std::vector<std::string>> rows;
   IntervalPanel panel;
   for (const Ranked& r : table) {
     const RankingMetrics& m = r.metrics;
     rows.push_back({r.name, fmt::format("{:.4f}", m.ndcg5), fmt::format("{:.4f}", m.ndcg10),
-                    fmt::format("[{:.4f}, {:.4f}]", r.ndcg10.low, r.ndcg10.high), fmt::format("{:.4f}", m.hr10),
-                    fmt::format("{:.4f}", m.mrr), fmt::format("{:.4f}", m.auc), fmt::format("{:.3f}", m.tie_rate)});
+                    fmt::format("[{:.4f}, {:.4f}]", r.ndcg10.low, r.ndcg10.high), differences[rows.size()].first,
+                    differences[rows.size()].second, fmt::format("{:.4f}", m.hr10), fmt::format("{:.4f}", m.mrr),
+                    fmt::format("{:.4f}", m.auc), fmt::format("{:.3f}", m.tie_rate)});
     panel.rows.push_back({r.name, r.ndcg10.mean, r.ndcg10.low, r.ndcg10.high});
   }
   page.charts({interval_charts("NDCG@10", "NDCG@10, 95 % interval over users", {panel}, ReportPage::colours())});
-  page.table("", {"model", "NDCG@5", "NDCG@10", "95 % interval", "HR@10", "MRR", "AUC", "ties"}, rows);
+  page.table("", {"model", "NDCG@5", "NDCG@10", "95 % interval", "to the best", "p", "HR@10", "MRR", "AUC", "ties"},
+             rows);
 }
 
 // A chart over the epochs, from 0 to a round number above all of it.
@@ -278,7 +303,7 @@ void run(const std::string& folder, const std::string& data_folder, const std::s
     const int64_t user = example_user(data);
     const RetrievalExample exact = retrieval_example(*best, data, best_run, user, shown_behaviours);
     const auto codes = std::make_shared<QuantizedChannels>(quantize_model(*best, data, {}));
-    best->set_retriever(pq_gsu_retriever(codes));
+    best->set_retriever(pq_batch_retriever(codes));
     add_example(page, exact, retrieval_example(*best, data, best_run, user, shown_behaviours));
     add_codebooks(page, *best, *codes);
   }

@@ -1,6 +1,8 @@
 // seminar pretrain, seminar train
 #include <fmt/format.h>
 
+#include <set>
+
 #include "apps/cli.h"
 #include "apps/commands/training.h"
 #include "apps/commands/training_log.h"
@@ -21,7 +23,7 @@ struct TrainArguments {
   SettingsFlags flags;
 };
 
-// The model to train: new, or from --init. A PSU file gives "seminar" its encoders and attention; a file of the same
+// The model to train: new, or from --init. A PSU file gives every other model what --restore says; a file of the same
 // kind is trained on.
 std::unique_ptr<Model> start_model(const std::string& kind, TrainArguments& a, const Dataset& data) {
   const Rng rng = Rng(static_cast<uint64_t>(a.flags.run.seed)).split("init");
@@ -29,12 +31,26 @@ std::unique_ptr<Model> start_model(const std::string& kind, TrainArguments& a, c
         a.flags.run.freeze);
   if (a.init.empty()) return make_model(kind, a.flags.model, data, rng);
   std::unique_ptr<Model> from = load_model(a.init, data);
-  a.flags.check_model(from->settings(), a.init);
-  if (kind == from->kind()) return from;
+  if (kind == from->kind()) {
+    a.flags.check_model(from->settings(), a.init);
+    return from;
+  }
   const Psu* psu = dynamic_cast<const Psu*>(from.get());
-  check(psu && kind == "seminar", "{}: a {} model cannot start a {} model", a.init, from->kind(), kind);
-  std::unique_ptr<Model> model = make_model(kind, psu->settings(), data, rng, psu->tokenizer());
-  dynamic_cast<SeminarModel&>(*model).restore(*psu);
+  check(psu, "{}: a {} model cannot start a {} model", a.init, from->kind(), kind);
+  // The PSU's settings hold, but for those that only the other model reads.
+  ModelSettings settings = psu->settings();
+  a.flags.model.visit([&](const SettingInfo& given, auto& value) {
+    static const std::set<std::string> own{"form",      "hash-bits",    "hash-width", "blocks",
+                                           "positions", "history-mean", "side",       "search-by"};
+    if (!a.flags.given(given.name) || !own.contains(given.name)) return;
+    settings.visit([&](const SettingInfo& s, auto& target) {
+      if constexpr (std::is_same_v<decltype(target), decltype(value)>)
+        if (std::string_view(s.name) == given.name) target = value;
+    });
+  });
+  a.flags.check_model(settings, a.init);
+  std::unique_ptr<Model> model = make_model(kind, settings, data, rng, psu->tokenizer());
+  model->restore(*psu, a.flags.run.restore == "all");
   return model;
 }
 

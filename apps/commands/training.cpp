@@ -6,7 +6,7 @@
 #include "apps/commands/step_log.h"
 #include "apps/commands/training_log.h"
 #include "apps/commands/world.h"
-#include "seminar/retrieval/quantized_model.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "seminar/training/model_file.h"
 #include "tensor/pool.h"
 
@@ -16,7 +16,7 @@ void use_gsu(Model& model, const Dataset& data, const RunSettings& run, const st
   if (run.gsu == "exact") return;
   SeminarModel* seminar = dynamic_cast<SeminarModel*>(&model);
   check(seminar, "--gsu {}: a {} model has no GSU", run.gsu, model.kind());
-  seminar->set_retriever(make_gsu_retriever(run.gsu, *seminar, data, index, static_cast<uint64_t>(run.seed)));
+  seminar->set_retriever(make_batch_retriever(run.gsu, *seminar, data, index, static_cast<uint64_t>(run.seed)));
 }
 
 void add_memory_limit(CLI::App& command, int64_t& bytes) {
@@ -65,8 +65,8 @@ TrainReport train_shown(const std::string& label, Model& model, const Dataset& d
   options.resume = checkpoint.resume;
   options.world = &world();
   options.progress = [&](const TrainProgress& p) {
-    std::string text;
-    for (const LossPart& part : p.loss)
+    std::string text;  // the mean over the epoch: one batch's loss says little
+    for (const LossPart& part : p.epoch_loss)
       text += fmt::format("{}{} {:.4f}", text.empty() ? "" : " ", part.name, part.value);
     progress.update(p.step, p.steps, p.targets, text);
     log.add(p, progress.seconds());

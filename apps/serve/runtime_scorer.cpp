@@ -42,6 +42,13 @@ bool is_exported(const std::string& path) {
   return file.metadata().contains("format") && file.meta("format") == "seminar-runtime-1";
 }
 
+ExportedSettings exported_settings(const std::string& path) {
+  const ModelHandle model = open_model(path);
+  seminar_user_options options;
+  check_runtime(seminar_user_defaults(model.get(), &options));
+  return {options.history, options.k};
+}
+
 RuntimeScorer::RuntimeScorer(const std::string& path, const Dataset& data, const RunSettings& run)
     : model_(open_model(path, data)), data_(data) {
   check(run.gsu == "exact" || run.gsu == "pq", "--gsu: an exported model has exact and pq: '{}'", run.gsu);

@@ -34,6 +34,12 @@ FinderHandle make_finder(const seminar_model* model);
 /// Whether `path` is a file of `seminar export`.
 bool is_exported(const std::string& path);
 
+/// History L and K that an exported model was made with.
+struct ExportedSettings {
+  int64_t history, k;
+};
+ExportedSettings exported_settings(const std::string& path);
+
 /// Ranks with an exported model. Histories and K are those of `run`; run.gsu is exact or pq.
 class RuntimeScorer : public Scorer {
  public:
@@ -41,6 +47,9 @@ class RuntimeScorer : public Scorer {
   RuntimeScorer(const std::string& path, const Dataset& data, const RunSettings& run);
   std::vector<real> score(std::span<const Target> targets, const Candidates& candidates) const override;
   bool logits() const override { return true; }
+  std::map<std::string, std::string> reads() const override {
+    return {{history_key, std::to_string(options_.history)}, {kept_key, std::to_string(options_.k)}};
+  }
 
  private:
   ModelHandle model_;

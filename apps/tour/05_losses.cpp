@@ -45,7 +45,7 @@ int main() {
   const EpochTargets epoch(data, 20, 20, 50, Rng(2));
   for (int step = 0; step <= 200; ++step) {
     std::vector<LossPart> parts;
-    const Batch batch = make_batch(data, epoch(step % epoch.batches()), {50, 4, 0, false, false}, Rng(3));
+    const Batch batch = make_batch(data, epoch(step % epoch.batches()), {50, 4, 0}, Rng(3));
     const Var loss = psu->loss(data, batch, run, {true, 0, Rng(4).split(static_cast<uint64_t>(step))}, &parts);
     if (step % 100 == 0)
       fmt::print("step {:>3}: next {:.2f}, align {:.2f}, relevance {:.2f}\n", step, parts[0].value, parts[1].value,

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
-#include "seminar/retrieval/retriever.h"
+#include "seminar/retrieval/search.h"
 
 using namespace seminar;
 
@@ -48,12 +48,12 @@ int main() {
     largest = std::max(largest, std::abs(looked_up[l] - multiplied[l]));
   fmt::print("look-ups equal decoding and multiplying: {}\n", largest < 1e-4 ? "yes" : "no");
 
-  const RetrieverPtr exact = exact_retriever();
-  const auto report = [&](const char* name, const RetrieverPtr& method) {
+  const SearchMethodPtr exact = exact_search();
+  const auto report = [&](const char* name, const SearchMethodPtr& method) {
     const auto index = method->index(keys), truth = exact->index(keys);
     double found = 0;
     for (int64_t i = 0; i < targets; ++i) {
-      const RetrievalTarget one{asked.slice(0, i * channels, (i + 1) * channels), gamma};
+      const SearchTarget one{asked.slice(0, i * channels, (i + 1) * channels), gamma};
       const auto best = truth->top(one, k);
       for (const int32_t l : index->top(one, k)) found += std::count(best.begin(), best.end(), l) > 0;
     }
@@ -61,10 +61,10 @@ int main() {
                found / static_cast<double>(k * targets));
   };
   report("exact, fused", exact);
-  report("PQ 4 x 32, target coded", pq_retriever(plain, true, 1));
-  report("PQ 4 x 32", pq_retriever(plain, false, 1));
-  report("PQ 4 x 32, score transform", transformed_retriever(pq_retriever(mapped, false, 1), transform));
-  report("PQ 4 x 32, exact second pass", pq_retriever(plain, false, 4));
+  report("PQ 4 x 32, target coded", pq_search(plain, true, 1));
+  report("PQ 4 x 32", pq_search(plain, false, 1));
+  report("PQ 4 x 32, score transform", transformed_search(pq_search(mapped, false, 1), transform));
+  report("PQ 4 x 32, exact second pass", pq_search(plain, false, 4));
   fmt::print("tables: {} numbers for all pairs of centroids, {} for one target\n", plain->pair_tables().numel(),
              plain->asymmetric_table(t, gamma).numel());
 }

@@ -430,7 +430,7 @@ struct Batch {
   Row mask, first;                        // [B * L]: real; real and the first of its item in this history
   Ints ages;                              // [B * L]: 1 for the latest behaviour
 };
-/// The batch of these targets: the true item and `negatives` items that its user never touched. All share the target's
+/// The batch of these targets: the true item and `negatives` items that its user did not have so far. All share the target's
 /// query, or the empty one with probability `hide_query`.
 inline Batch draw_batch(const Data& data, const std::vector<Target>& targets, int history, int negatives,
                         real hide_query, const Rng& rng) {
@@ -459,7 +459,7 @@ inline Batch draw_batch(const Data& data, const std::vector<Target>& targets, in
     Rng draw = rng.split(static_cast<uint64_t>(t.user)).split(static_cast<uint64_t>(t.position));
     queries.insert(queries.end(), static_cast<std::size_t>(1 + negatives),
                    draw.uniform() < hide_query ? 0 : user_queries[t.position]);
-    std::set<int> taken(user_items.begin(), user_items.end());
+    std::set<int> taken(user_items.begin(), user_items.begin() + t.position + 1);
     if (data.items() - 1 - static_cast<int>(taken.size()) < negatives)
       throw std::runtime_error("too few items: a user leaves no " + std::to_string(negatives) + " negatives");
     items.push_back(user_items[t.position]);
@@ -542,7 +542,7 @@ inline Data read_movielens(const std::string& folder) {
 // 6 The model.
 struct Settings {
   int d = 16, heads = 2, hidden = 16, ages = 16, chunks = 5, k = 10;
-  real lambda = 0.5, next_weight = 1, align_weight = 0.1, relevance_weight = 1, gsu_weight = 1;
+  real lambda = 0.5, next_weight = 1, align_weight = 1, relevance_weight = 1, gsu_weight = 1;
 };
 
 // Start values. Each parameter has a stream of random numbers that is named after it.
@@ -613,9 +613,11 @@ inline Params seminar_params(const Data& data, const Settings& s, const Rng& rng
   }
   add_attention(p, "gsu.attention", s, rng.split("gsu").split("attention"));
   add_mlp(p, "gsu.head.mlp", 5 * s.d, s.hidden, rng.split("gsu").split("head"), false);
+  p["gsu.head.bias"] = matrix(1, 1);
   p["esu.age.table"] = matrix(s.ages, s.d);
   add_attention(p, "esu.attention", s, rng.split("esu").split("attention"));
   add_mlp(p, "head.mlp", 5 * s.d, s.hidden, rng.split("head"), false);
+  p["head.bias"] = matrix(1, 1);
   return p;
 }
 /// SEMINAR takes over what the PSU learned: encoders, fusion, ages, and attention and head for both units.
@@ -709,7 +711,9 @@ inline Var mlp(const Params& p, const std::string& name, const Var& x) {
 /// ŷ before its sigmoid: MLP[x_lifelong ; x_user ; x_item ; x_u2i], x_u2i = (x_lifelong ∘ x_item ; x_user ∘ x_item): [B
 /// * T, 1].
 inline Var predict(const Params& p, const std::string& name, const Var& lifelong, const Var& user, const Var& item) {
-  return mlp(p, name, concat({lifelong, user, item, mul(lifelong, item), mul(user, item)}));
+  const Var y = mlp(p, name, concat({lifelong, user, item, mul(lifelong, item), mul(user, item)}));
+  const auto bias = p.find(name.substr(0, name.rfind(".mlp")) + ".bias");  // the PSU's softmax needs none
+  return bias == p.end() ? y : add(y, gather(bias->second, Ints(static_cast<std::size_t>(y->rows), 0)));
 }
 /// L_PSU = L_next_pair + L_align + L_query_item (paper §3.3.1), each with its weight.
 inline Var psu_loss(const Params& p, const Data& data, const Batch& batch, const Settings& s, const Rng& rng) {

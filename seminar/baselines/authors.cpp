@@ -27,17 +27,18 @@ Interest AuthorsMeanPool::operator()(const UnitInput& in, const Mode&) const {
 AuthorsSim::AuthorsSim(const ModelSettings& s, const Dataset&, const Rng& rng)
     : wq(s.dim, s.dim, rng.split("wq")),
       wk(s.dim, s.dim, rng.split("wk")),
-      own_head(s.dim, s.hidden, rng.split("own_head")),
+      own_head(s, rng.split("own_head")),
       attention(s, rng.split("attention")) {}
 
 Interest AuthorsSim::operator()(const UnitInput& in, const Mode& mode) const {
   const AuthorsHistory history(in);
   const Var& targets = in.fused.targets;
   const Var scores = matmul_transposed(wq(targets), wk(history.rows));
-  const Retrieved best = Gsu::retrieve(scores.value(), history.everything(), in.batch.candidates(), in.run.k);
+  const Retrieved best = retrieve_top_k(scores.value(), history.everything(), in.batch.candidates(), in.run.k);
   Interest out{attention(targets, history, best), history.marked(best)};
   if (in.training_loss)
-    out.own_loss = ctr_loss(own_head(matmul(scores, history.rows), {}, targets, mode.split("own")), in.batch, in.run);
+    out.own_loss =
+        ctr_loss(own_head.y_hat(matmul(scores, history.rows), {}, targets, mode.split("own")), in.batch, in.run);
   return out;
 }
 
@@ -61,7 +62,7 @@ Interest AuthorsEta::operator()(const UnitInput& in, const Mode&) const {
 Interest AuthorsTwin::operator()(const UnitInput& in, const Mode&) const {
   const AuthorsHistory history(in);
   const Tensor scores = attention.scores(in.fused.targets, history.rows).value();
-  const Retrieved best = Gsu::retrieve(scores, history.everything(), scores.size(1), in.run.k);
+  const Retrieved best = retrieve_top_k(scores, history.everything(), scores.size(1), in.run.k);
   return {attention(in.fused.targets, history, best), history.marked(best)};
 }
 

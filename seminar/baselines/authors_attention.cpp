@@ -71,8 +71,11 @@ Var AuthorsAttention::operator()(const Var& q, const AuthorsHistory& history, co
   return output(reshape(swap_axes(values, 0, 1), {batch, targets, heads * d}));
 }
 
-Var AuthorsHead::operator()(const Var& lifelong, const Var&, const Var& item, const Mode& mode) const {
-  return reshape(mlp(concat({lifelong, item}, -1), mode), {item.size(0), item.size(1)});
+Var AuthorsHead::y_hat(const Var& lifelong, const Var&, const Var& item, const Mode& mode, bool,
+                       const Var& side) const {
+  std::vector<Var> inputs{lifelong, item};
+  if (side.defined()) inputs.push_back(side);
+  return reshape(mlp(concat(inputs, -1), mode), {item.size(0), item.size(1)});
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

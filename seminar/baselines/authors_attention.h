@@ -70,9 +70,11 @@ struct AuthorsAttention {
 /// MLP [lifelong ; item], 2 d -> d -> 1, used for the prediction and for SIM's own.
 struct AuthorsHead {
   Mlp mlp;
-  AuthorsHead(int64_t dim, int64_t, const Rng& rng) : mlp({2 * dim, dim, 1}, rng) {}
-  /// lifelong [B, T, d], item [B, T, d] -> logits [B, T]; the user's mean takes no part.
-  Var operator()(const Var& lifelong, const Var& user, const Var& item, const Mode& mode) const;
+  AuthorsHead(const ModelSettings& s, const Rng& rng, const HeadOptions& options = {})
+      : mlp({(2 + options.side) * s.dim, s.dim, 1}, rng) {}
+  /// ŷ, logits [B, T], of lifelong [B, T, d] and item [B, T, d]; the user's mean takes no part.
+  Var y_hat(const Var& lifelong, const Var& mean, const Var& item, const Mode& mode, bool biased = true,
+            const Var& side = {}) const;
   void visit(auto&& f) const { f("mlp", mlp); }
 };
 

@@ -3,8 +3,11 @@
 // B batch, T targets of one history, L history, K behaviours kept, H heads, d width.
 #pragma once
 
+#include "seminar/model/fused.h"
 #include "seminar/model/head.h"
+#include "seminar/model/losses.h"
 #include "seminar/model/model.h"
+#include "seminar/model/side.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -31,24 +34,30 @@ struct Interest {
 class BaselineModel : public Model {
  public:
   void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
-  /// Cross entropy of the prediction, and gsu_weight times the unit's own loss.
+  /// Cross entropy of the prediction, and search_weight times the unit's own loss.
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
            std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
   std::optional<Retrieved> retrieve(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
 
+  void restore(const Psu& psu, bool all) override;
+
   Encoders encoders;
   Fusion fusion;
+  std::optional<Side> side;
 
  protected:
   BaselineModel(const ModelSettings& s, const Vocabulary& v, Rng rng)
-      : Model(s, v), encoders(s, v, rng.split("encoders")), fusion(s, encoders.item_channels(), rng.split("fusion")) {}
+      : Model(s, v),
+        encoders(s, v, rng.split("encoders")),
+        fusion(s, encoders.item_channels(), rng.split("fusion")),
+        side(make_side(s, v, rng.split("side"))) {}
 
  private:
   virtual Interest interest(const UnitInput& in, const Mode& mode) const = 0;
   /// lifelong [B, T, d], user [B, d], item [B, T, d] -> [B, T]
-  virtual Var predict(const Var& lifelong, const Var& user, const Var& item, const Mode& mode) const = 0;
-  FusedBatch fuse(const Dataset& data, const Batch& batch, const Mode& mode) const;
+  virtual Var y_hat(const Var& lifelong, const Var& user, const Var& item, const Mode& mode, bool biased,
+                    const Var& side) const = 0;
   Var logits(const Interest& found, const UnitInput& in, const Mode& mode) const;
 };
 
@@ -58,7 +67,9 @@ template <class Unit, class CtrHead = Head>
 class Baseline : public BaselineModel {
  public:
   Baseline(const ModelSettings& s, const Vocabulary& v, const Dataset& data, Rng rng)
-      : BaselineModel(s, v, rng), unit(s, data, rng.split("unit")), head(s.dim, s.hidden, rng.split("head")) {}
+      : BaselineModel(s, v, rng),
+        unit(s, data, rng.split("unit")),
+        head(s, rng.split("head"), {.side = side ? side->vectors() : 0}) {}
   const char* kind() const override { return Unit::kind; }
   Params params() const override { return parameters(*this); }
   Params frozen() const override { return buffers(*this); }
@@ -66,6 +77,7 @@ class Baseline : public BaselineModel {
     f("encoders", encoders);
     f("fusion", fusion);
     f("unit", unit);
+    f("side", side);
     f("head", head);
   }
 
@@ -74,8 +86,9 @@ class Baseline : public BaselineModel {
 
  private:
   Interest interest(const UnitInput& in, const Mode& mode) const override { return unit(in, mode.split("unit")); }
-  Var predict(const Var& lifelong, const Var& user, const Var& item, const Mode& mode) const override {
-    return head(lifelong, user, item, mode);
+  Var y_hat(const Var& lifelong, const Var& user, const Var& item, const Mode& mode, bool biased,
+            const Var& side_vectors) const override {
+    return head.y_hat(lifelong, user, item, mode, biased, side_vectors);
   }
 };
 

@@ -22,7 +22,7 @@ Interest Eta::operator()(const UnitInput& in, const Mode&) const {
     const auto newest_first = all.positions.begin() + b * length;
     return nearest_codes(own.row(row), codes, b * length, {newest_first, newest_first + history_length(in.batch, b)});
   });
-  return {esu(targets, history, nearest, behaviour_ages(in.batch)), nearest};
+  return {esu.x_lifelong(targets, history, nearest, behaviour_ages(in.batch)), nearest};
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -40,8 +40,9 @@ Interest Qin::operator()(const UnitInput& in, const Mode& mode) const {
   }
   const Retrieved best = two_stages(first, item_scores.value(), in.batch.mask, in.run.k1, in.run.k);
   const std::vector<int32_t> ages = behaviour_ages(in.batch);
-  const Var found_by_item = item_attention(targets, history, best, ages),
-            found_by_query = query_attention(query, history, best, ages) * asked.reshape({rows, candidates, 1});
+  const Var found_by_item = item_attention.x_lifelong(targets, history, best, ages),
+            found_by_query =
+                query_attention.x_lifelong(query, history, best, ages) * asked.reshape({rows, candidates, 1});
   Interest out{fuse(concat({found_by_item, found_by_query}, -1)), best};
   if (!in.training_loss) return out;
   out.own_loss = by_item.loss(item_scores, in, mode.split("by_item"));

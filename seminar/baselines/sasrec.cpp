@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "seminar/baselines/baseline.h"
+#include "seminar/model/restore.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -29,6 +30,8 @@ SasRec::SasRec(const ModelSettings& s, const Vocabulary& v, Rng rng)
         TransformerBlock(s.dim, s.heads, s.dim, rng.split("blocks").split(static_cast<uint64_t>(i)), {.causal = true}));
 }
 
+void SasRec::restore(const Psu& psu, bool all) { restore_inputs(psu, encoders, fusion, all); }
+
 Tensor SasRec::read(const Batch& batch) const {
   return recent_behaviours(batch, positions.shape()[0]).keep(batch.length());
 }
@@ -50,8 +53,8 @@ Ids next_items(const Dataset& data, const Batch& batch, const Tensor& mask, int6
   const auto candidate = [&](int64_t b, int64_t t) { return batch.targets.item[b * candidates + t]; };
   std::vector<int32_t> items;
   for (int64_t b = 0; b < batch.size(); ++b) {
-    const auto touched = data.user_items(batch.rows[b].user);
-    const std::unordered_set<int32_t> known(touched.begin(), touched.end());
+    const auto own = data.user_items(batch.rows[b].user);
+    std::unordered_set<int32_t> known(own.begin(), own.begin() + batch.begins[b] + 1);
     Rng stream = rng.split(static_cast<uint64_t>(b));
     const auto negative = [&] {
       for (int i = 0; i < draws; ++i) {
@@ -62,6 +65,7 @@ Ids next_items(const Dataset& data, const Batch& batch, const Tensor& mask, int6
     };
     const int32_t behaviours = history_length(batch, b);
     for (int32_t l = 0; l < behaviours; ++l) {
+      known.insert(own[batch.begins[b] + l + 1]);
       if (mask.at({b, l}) == 0) continue;
       items.push_back(l + 1 < behaviours ? batch.history.item[b * length + l + 1] : candidate(b, 0));
       for (int64_t n = 0; n < count; ++n) items.push_back(negative());

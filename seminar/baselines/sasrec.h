@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/transformer.h"
+#include "seminar/model/ages.h"
 #include "seminar/model/model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -14,9 +15,10 @@ class SasRec : public Model {
   SasRec(const ModelSettings& s, const Vocabulary& v, Rng rng);
   const char* kind() const override { return "sasrec"; }
   Params params() const override { return parameters(*this); }
+  void restore(const Psu& psu, bool all) override;
   void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
   /// Binary cross entropy at every position: the item that came next against run.position_negatives others, drawn from
-  /// the negatives of the whole batch (uniform items, encoded already) that this user never touched.
+  /// the negatives of the whole batch (uniform items, encoded already) that this user did not have by then.
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
            std::vector<LossPart>* parts) const override;
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
@@ -41,8 +43,8 @@ class SasRec : public Model {
   Var states(const Channels& channels, const Batch& batch, const Tensor& mask, const Mode& mode) const;
 };
 
-/// For each behaviour that mask [B, L] keeps, the item that came next and `count` negatives of it, as numbers among
-/// batch.items: [N, 1 + count].
+/// For each behaviour that mask [B, L] keeps, the item that came next and `count` negatives of it, which the user did
+/// not have up to and with that next item, as numbers among batch.items: [N, 1 + count].
 Ids next_items(const Dataset& data, const Batch& batch, const Tensor& mask, int64_t count, const Rng& rng);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

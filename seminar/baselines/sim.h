@@ -4,6 +4,7 @@
 #pragma once
 
 #include "seminar/baselines/soft_search.h"
+#include "seminar/data/categories.h"
 #include "seminar/model/esu.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -32,10 +33,5 @@ struct SimHard {
   Interest operator()(const UnitInput& in, const Mode& mode) const;
   void visit(auto&& f) const { f("esu", esu); }
 };
-
-/// The category of every item (entry 0: padding) as an attribute id, 0 for none. Data sets list many attributes an item
-/// and name them as they like, so the category is the most specific that is still a class: the rarest of its attributes
-/// that at least one item in a hundred has; of equally rare ones the lower id.
-std::vector<int32_t> item_categories(const Dataset& data);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -31,9 +31,34 @@ class Numbering {
 
 }  // namespace
 
+Task task_of(const RunSettings& run) { return run.task == "psr" ? Task::psr : Task::ctr; }
+
+namespace {
+
+constexpr int64_t targets_held_out = 2;  // targets of a user that do not train
+
+// The positions of a user's searches that have a history.
+std::vector<int32_t> searched_positions(const Dataset& data, int64_t user) {
+  const auto queries = data.user_queries(user);
+  std::vector<int32_t> found;
+  for (int32_t p = 1; p < std::ssize(queries); ++p)
+    if (queries[static_cast<std::size_t>(p)] != 0) found.push_back(p);
+  return found;
+}
+
+}  // namespace
+
 EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng,
-                           int64_t window)
+                           int64_t window, Task task)
     : data_(data), per_user_(per_user), batch_(batch), history_(history), window_(window), rng_(rng), start_{0} {
+  if (task == Task::psr) {
+    std::vector<std::vector<int32_t>> all;
+    for (int64_t user = 0; user < data.users(); ++user) {
+      std::vector<int32_t>& searches = all.emplace_back(searched_positions(data, user));
+      searches.resize(static_cast<std::size_t>(std::max<int64_t>(0, std::ssize(searches) - targets_held_out)));
+    }
+    searches_ = std::make_shared<const std::vector<std::vector<int32_t>>>(std::move(all));
+  }
   for (int64_t user = 0; user < data.users(); ++user) {
     const int64_t all = positions(user);
     start_.push_back(start_.back() + (per_user > 0 ? std::min(per_user, all) : all));
@@ -41,7 +66,8 @@ EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch,
 }
 
 int64_t EpochTargets::positions(int64_t user) const {
-  const int64_t all = std::max<int64_t>(0, std::ssize(data_.user_items(user)) - 3);
+  const int64_t all = searches_ ? std::ssize((*searches_)[static_cast<std::size_t>(user)])
+                                : std::max<int64_t>(0, std::ssize(data_.user_items(user)) - 1 - targets_held_out);
   return window_ > 0 ? std::min(window_, all) : all;
 }
 
@@ -50,9 +76,13 @@ Target EpochTargets::target(int64_t number) const {
   const int64_t user = first_user_ + at, all = positions(user), k = number - start_[at];
   // Which k positions of a capped user take part is a permutation of the user's own.
   const Permutation draw(all, rng_.split("user").split(static_cast<uint64_t>(user)));
-  const int64_t position =
-      std::ssize(data_.user_items(user)) - 2 - all + (per_user_ > 0 && all > per_user_ ? draw(k) : k);
-  return {static_cast<int32_t>(user), static_cast<int32_t>(position)};
+  const int64_t chosen = per_user_ > 0 && all > per_user_ ? draw(k) : k;
+  if (searches_) {
+    const std::vector<int32_t>& searches = (*searches_)[static_cast<std::size_t>(user)];
+    return {static_cast<int32_t>(user), searches[searches.size() - static_cast<std::size_t>(all - chosen)]};
+  }
+  return {static_cast<int32_t>(user),
+          static_cast<int32_t>(std::ssize(data_.user_items(user)) - targets_held_out - all + chosen)};
 }
 
 // The batches of a run of batches_in_run change places, so that the short one at its end may stand anywhere.
@@ -114,26 +144,34 @@ std::vector<Target> EpochShards::operator()(int64_t i, int64_t shard) const {
   return part.rows(i) > 0 ? part(i) : std::vector<Target>();
 }
 
-std::vector<Target> held_out_targets(const Dataset& data, Split split) {
-  check(split != Split::train, "held_out_targets: training targets are drawn by train_targets");
+std::vector<Target> held_out_targets(const Dataset& data, Split split, Task task) {
+  check(split != Split::train, "held_out_targets: training targets are drawn by EpochTargets");
+  const int64_t back = split == Split::test ? 1 : 2;
   std::vector<Target> targets;
   for (int64_t user = 0; user < data.users(); ++user) {
-    const int32_t position = static_cast<int32_t>(data.user_items(user).size()) - (split == Split::test ? 1 : 2);
-    if (position >= 1) targets.push_back({static_cast<int32_t>(user), position});
+    int64_t position = std::ssize(data.user_items(user)) - back;
+    if (task == Task::psr) {
+      const std::vector<int32_t> searches = searched_positions(data, user);
+      position = std::ssize(searches) >= back ? searches[searches.size() - static_cast<std::size_t>(back)] : 0;
+    }
+    if (position >= 1) targets.push_back({static_cast<int32_t>(user), static_cast<int32_t>(position)});
   }
   return targets;
 }
 
-std::vector<int32_t> draw_negatives(const Dataset& data, int32_t user, int64_t count, Rng& rng) {
-  const auto seen = data.user_items(user);
+std::vector<int32_t> draw_negatives(const Dataset& data, const Target& t, int64_t count, Rng& rng,
+                                    std::span<const int32_t> besides) {
+  const auto items = data.user_items(t.user);
+  const auto seen = items.first(std::min(items.size(), static_cast<std::size_t>(t.position) + 1));
   std::vector<int32_t> known(seen.begin(), seen.end());
+  known.insert(known.end(), besides.begin(), besides.end());
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   const int64_t free = data.items() - static_cast<int64_t>(known.size());
   check(free >= count,
-        "negatives: user {} has touched all but {} of {} items, {} negatives are needed: ask for {} or less with "
+        "negatives: user {} had all but {} of {} items by then, {} negatives are needed: ask for {} or less with "
         "--eval-negatives or --negatives",
-        data.original_user(user), free, data.items(), count, free);
+        data.original_user(t.user), free, data.items(), count, free);
   std::vector<int32_t> drawn;
   while (static_cast<int64_t>(drawn.size()) < count) {
     const int32_t item = static_cast<int32_t>(1 + rng.below(data.items()));
@@ -150,6 +188,37 @@ std::vector<int32_t> searches(const Dataset& data, const Target& t) {
   std::vector<int32_t> found;
   for (const int32_t query : data.user_queries(t.user).first(static_cast<std::size_t>(t.position)))
     if (query != 0) found.push_back(query);
+  return found;
+}
+
+constexpr int search_draws = 200;  // of an action that may be a search
+
+// The query of a random training action that is a search of another query than `query`; `query` if none is met.
+int32_t other_query(const Dataset& data, int32_t query, Rng& rng) {
+  for (int i = 0; i < search_draws; ++i) {
+    const auto queries = data.user_queries(rng.below(data.users()));
+    const int64_t training = std::ssize(queries) - targets_held_out;
+    if (training < 1) continue;
+    const int32_t drawn = queries[static_cast<std::size_t>(rng.below(training))];
+    if (drawn != 0 && drawn != query) return drawn;
+  }
+  return query;
+}
+
+// Items that the target's user was shown under its query and did not click, none that it had, each once, in a random
+// order.
+std::vector<int32_t> impressions_of(const Dataset& data, const Target& t, int32_t query, Rng& rng) {
+  std::vector<int32_t> found;
+  if (query == 0 || !data.has_exposures()) return found;
+  const Dataset::Exposures shown = data.exposures(t.user);
+  const auto had = data.user_items(t.user).first(static_cast<std::size_t>(t.position) + 1);
+  for (std::size_t i = 0; i < shown.items.size(); ++i)
+    if (shown.queries[i] == query && shown.clicked[i] == 0 &&
+        std::find(had.begin(), had.end(), shown.items[i]) == had.end() &&
+        std::find(found.begin(), found.end(), shown.items[i]) == found.end())
+      found.push_back(shown.items[i]);
+  for (std::size_t i = found.size(); i > 1; --i)
+    std::swap(found[i - 1], found[static_cast<std::size_t>(rng.below(static_cast<int64_t>(i)))]);
   return found;
 }
 
@@ -171,14 +240,24 @@ Candidates draw_candidates(const Dataset& data, std::span<const Target> targets,
             data.original_user(t.user), own.size(), options.negatives);
       negatives.assign(own.begin(), own.end());
     } else {
-      negatives = draw_negatives(data, t.user, options.negatives, stream);
+      if (options.impressions) negatives = impressions_of(data, t, query, stream);
+      negatives.resize(std::min(negatives.size(), static_cast<std::size_t>(options.negatives)));
+      const std::size_t shown = negatives.size();
+      for (const int32_t item :
+           draw_negatives(data, t, options.negatives - static_cast<int64_t>(shown), stream, negatives))
+        negatives.push_back(item);
     }
     c.items.push_back(user_items[t.position]);
     c.items.insert(c.items.end(), negatives.begin(), negatives.end());
     c.queries.push_back(query);
-    const std::vector<int32_t> own = options.own_queries && query != 0 ? searches(data, t) : std::vector<int32_t>();
-    for (std::size_t n = 0; n < negatives.size(); ++n)
-      c.queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
+    const bool own_form = options.queries == NegativeQueries::own && query != 0;
+    const std::vector<int32_t> own = own_form ? searches(data, t) : std::vector<int32_t>();
+    for (std::size_t n = 0; n < negatives.size(); ++n) {
+      if (options.queries == NegativeQueries::any && query != 0)
+        c.queries.push_back(other_query(data, query, stream));
+      else
+        c.queries.push_back(own.empty() ? query : own[static_cast<std::size_t>(stream.below(std::ssize(own)))]);
+    }
   }
   return c;
 }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -13,25 +14,34 @@
 
 #include "seminar/data/dataset.h"
 #include "seminar/data/pair_ids.h"
+#include "seminar/settings.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
-/// Parts of the leave-one-out split: of N actions the last is the test target, the one before the validation target.
+/// What the targets are (paper §3.1): every action, or the searches alone, which are ranked under their query
+/// (personalised search ranking).
+enum class Task { ctr, psr };
+Task task_of(const RunSettings& run);
+
+/// Parts of the leave-one-out split: of a user's targets, those with a history, the last is the test target, the one
+/// before the validation target, the earlier ones train.
 enum class Split { train, valid, test };
 
 /// The action `position` of `user` as target; the actions before it are its history.
 struct Target {
   int32_t user, position;
+  std::optional<int64_t> time = std::nullopt;  ///< when it is asked for; nothing: at the action's own time
 };
 
-/// The training targets of one epoch, computed as they are needed: positions 1 .. N-3 of every user, or the last
-/// `window` of those (0: all), at most `per_user` of them (0: all), in a random order that keeps histories of similar
-/// length together, so that little is padding. The same (data, rng) gives the same batches.
+/// The training targets of one epoch, computed as they are needed: of every user's targets all but the last two
+/// (of N actions those at positions 1 .. N-3), or the last `window` of those (0: all), at most `per_user` of them (0:
+/// all), in a random order that keeps histories of similar length together, so that little is padding. The same (data,
+/// rng) gives the same batches.
 class EpochTargets {
  public:
   /// `batch` targets a batch; histories are looked at up to length `history`.
   EpochTargets(const Dataset& data, int64_t per_user, int64_t batch, int64_t history, const Rng& rng,
-               int64_t window = 0);
+               int64_t window = 0, Task task = Task::ctr);
   /// Targets and batches of the epoch.
   int64_t size() const { return start_.back(); }
   int64_t batches() const { return (size() + batch_ - 1) / batch_; }
@@ -51,6 +61,8 @@ class EpochTargets {
   Place place(int64_t i) const;
   Target target(int64_t number) const;
   int64_t positions(int64_t user) const;  // how many may be targets
+  // The positions of the searches that train, by user; null where every action may be a target.
+  std::shared_ptr<const std::vector<std::vector<int32_t>>> searches_;
   const Dataset& data_;
   int64_t per_user_, batch_, history_, window_;
   Rng rng_;
@@ -73,11 +85,13 @@ class EpochShards {
   std::vector<EpochTargets> parts_;
 };
 
-/// The validation or test target of every user who has a history before it.
-std::vector<Target> held_out_targets(const Dataset& data, Split split);
+/// The validation or test target of every user who has one.
+std::vector<Target> held_out_targets(const Dataset& data, Split split, Task task = Task::ctr);
 
-/// `count` items drawn uniformly among those the user never touched, at any time; throws Error if there are too few.
-std::vector<int32_t> draw_negatives(const Dataset& data, int32_t user, int64_t count, Rng& rng);
+/// `count` items drawn uniformly among those that the target's user did not have up to and with the target; what comes
+/// later is not known yet, and may be drawn. None of `besides` either. Throws Error if there are too few.
+std::vector<int32_t> draw_negatives(const Dataset& data, const Target& target, int64_t count, Rng& rng,
+                                    std::span<const int32_t> besides = {});
 
 /// B targets with T = 1 + negatives candidates each (the true one first) and histories of at most L behaviours, oldest
 /// first, padded at the end.
@@ -94,12 +108,18 @@ struct Batch {
   int64_t candidates() const { return targets.item.shape()[1]; }
 };
 
+/// The query of a negative: the target's; that of a random earlier search of the user; or that of any other search
+/// among the training actions, so that negatives are pairs of their own (paper §3.3.1). Where the target has no query,
+/// and where no such search is found, it is the target's.
+enum class NegativeQueries { shared, own, any };
+
 struct BatchOptions {
   int64_t history = 200;  ///< at most this many behaviours
   int64_t negatives = 4;
-  double hide_query = 1;  ///< chance that a target's query is replaced by the empty one; else all candidates share it
-  bool own_queries = false;    ///< instead, a negative gets the query of a random search of its user
+  double hide_query = 1;  ///< chance that a target's query is replaced by the empty one
+  NegativeQueries queries = NegativeQueries::shared;
   bool own_negatives = false;  ///< the data set's own negatives instead of drawn ones
+  bool impressions = false;    ///< first what the user was shown under the target's query and did not click, if known
 };
 
 /// Items and queries that compete for targets, row by row: the same number for each target.

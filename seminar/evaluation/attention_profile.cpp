@@ -38,10 +38,9 @@ std::vector<double> attention_of(const SeminarModel& model, const FusedBatch& fu
 
 void add(Sums& sums, const SeminarModel& model, const Dataset& data, const RunSettings& run, const Batch& batch) {
   const NoGrad guard;
-  const FusedBatch fused =
-      fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
+  const FusedBatch fused = model.fused(data, batch, Mode());
   const Tensor scores = model.gsu.scores(fused.targets, fused.history).value();
-  const std::vector<double> attention = attention_of(model, fused, batch, Gsu::retrieve(scores, batch.mask, 1, run.k));
+  const std::vector<double> attention = attention_of(model, fused, batch, retrieve_top_k(scores, batch.mask, 1, run.k));
   const Tensor gamma = model.fusion.weights(fused.channels, batch.history).value().contiguous();
   std::vector<Tensor> norms{row_norms(fused.channels.query)};
   for (const Var& channel : fused.channels.item) norms.push_back(row_norms(channel));

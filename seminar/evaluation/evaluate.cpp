@@ -12,14 +12,20 @@ constexpr int64_t exposures_at_once = 256;
 
 bool brings_negatives(const Dataset& data, const RunSettings& run, Split split) {
   if (split != Split::test) return false;
-  const std::vector<Target> targets = held_out_targets(data, split);
+  const std::vector<Target> targets = held_out_targets(data, split, task_of(run));
   return std::all_of(targets.begin(), targets.end(),
                      [&](const Target& t) { return std::ssize(data.negatives(t.user)) == run.eval_negatives; });
 }
 
+// In search the query is what is asked.
+bool shows_query(const RunSettings& run, const EvaluationOptions& options) {
+  return options.show_query || task_of(run) == Task::psr;
+}
+
 std::vector<Target> evaluated_targets(const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
-  std::vector<Target> targets = held_out_targets(data, options.split);
-  check(!targets.empty(), "evaluate: no user has a held-out action with a history before it");
+  std::vector<Target> targets = held_out_targets(data, options.split, task_of(run));
+  check(!targets.empty(), "evaluate: no user has a held-out {} with a history before it",
+        run.task == "psr" ? "search" : "action");
   const int64_t count = std::ssize(targets);
   if (options.users <= 0 || options.users >= count) return targets;
   const Permutation draw(count, Rng(static_cast<uint64_t>(run.eval_seed)).split("users"));
@@ -39,14 +45,18 @@ std::map<std::string, std::string> protocol_of(const Dataset& data, const RunSet
   return {{"data", data.fingerprint()},
           {"split", options.split == Split::test ? "test" : "validation"},
           {"candidates", candidates},
-          {"query", options.show_query ? "shown" : "hidden"},
+          {"task", run.task},
+          {"query", shows_query(run, options) ? "shown" : "hidden"},
           {"users", options.users > 0 ? fmt::format("at most {}, {}", options.users, drawn) : "all"}};
 }
 
 // How the candidates of a split are drawn, and the stream they are drawn from.
 BatchOptions candidate_options(const Dataset& data, const RunSettings& run, const EvaluationOptions& options) {
-  return {run.history, run.eval_negatives, options.show_query ? 0.0 : 1.0, false,
-          brings_negatives(data, run, options.split)};
+  return {.history = run.history,
+          .negatives = run.eval_negatives,
+          .hide_query = shows_query(run, options) ? 0.0 : 1.0,
+          .own_negatives = brings_negatives(data, run, options.split),
+          .impressions = task_of(run) == Task::psr};
 }
 Rng candidate_stream(const RunSettings& run, const EvaluationOptions& options) {
   return Rng(static_cast<uint64_t>(run.eval_seed)).split(options.split == Split::test ? "test" : "valid");
@@ -99,12 +109,14 @@ void count_chunk(std::span<const real> scores, int32_t first, FullRow& row) {
     count(scores[static_cast<std::size_t>(*at - first)], -1);
 }
 
-void rank_all(const Dataset& data, const EvaluationOptions& options, std::span<const Target> all_targets,
-              const Scorer& scorer, UserRanks& result) {
+void rank_all(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
+              std::span<const Target> all_targets, const Scorer& scorer, UserRanks& result) {
   const std::span<const Target> targets = own_share(all_targets, full_users, options);
   for (std::size_t begin = 0; begin < targets.size(); begin += full_users) {
     const auto users = targets.subspan(begin, std::min<std::size_t>(full_users, targets.size() - begin));
-    const auto query = [&](const Target& t) { return options.show_query ? data.user_queries(t.user)[t.position] : 0; };
+    const auto query = [&](const Target& t) {
+      return shows_query(run, options) ? data.user_queries(t.user)[t.position] : 0;
+    };
     const auto scored = [&](const Candidates& candidates) {
       std::vector<real> scores = scorer.score(users, candidates);
       for (std::size_t i = 0; i < scores.size(); ++i)
@@ -171,11 +183,12 @@ UserRanks rank_users(const Scorer& scorer, const Dataset& data, const RunSetting
   const std::vector<Target> targets = evaluated_targets(data, run, options);
   UserRanks result;
   result.protocol = protocol_of(data, run, options);
+  result.protocol.merge(scorer.reads());
   if (run.eval_negatives > 0) {
     for (const Target& t : targets) result.users.push_back(t.user);
     rank_sampled(data, run, options, targets, scorer, result);
   } else {
-    rank_all(data, options, targets, scorer, result);
+    rank_all(data, run, options, targets, scorer, result);
   }
   return result;
 }
@@ -201,8 +214,7 @@ ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data, Co
     const Dataset::Exposures all = data.exposures(user);
     for (std::size_t i = 0; i < all.items.size(); ++i) {
       if (times.empty() || all.times[i] < times.back()) continue;
-      const auto position = std::lower_bound(times.begin(), times.end(), all.times[i]) - times.begin();
-      rows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(position)});
+      rows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(std::ssize(times) - 1), all.times[i]});
       shown.items.push_back(all.items[i]);
       shown.queries.push_back(all.queries[i]);
       users.push_back(static_cast<int32_t>(user));

@@ -16,14 +16,14 @@ inline constexpr int64_t full_users = 4, full_items = 512;
 struct EvaluationOptions {
   Split split = Split::test;
   bool show_query = false;  ///< all candidates share the target's query (search) instead of none (recommendation)
-  int64_t users = 0;        ///< rank at most this many users, drawn from run.seed (0: all)
+  int64_t users = 0;        ///< rank at most this many users, drawn from run.eval_seed (0: all)
   std::function<void(int64_t done, int64_t total)> progress = nullptr;  ///< told after every few users
   Communicator* world = &alone();  ///< ranks that share the users; all get the result, which is that of one
 };
 
 /// The held-out targets and 1 + run.eval_negatives candidates of each, row by row, the true one first. Validation and
-/// test negatives are drawn apart, both from run.seed; every model sees the same ones. Test negatives that the data set
-/// brings itself are taken if they are run.eval_negatives for every user.
+/// test negatives are drawn apart, both from run.eval_seed; every model sees the same ones. Test negatives that the
+/// data set brings itself are taken if they are run.eval_negatives for every user.
 Candidates sampled_candidates(const Dataset& data, const RunSettings& run, const EvaluationOptions& options,
                               std::span<const Target> targets);
 
@@ -38,8 +38,9 @@ UserRanks rank_users(const Model& model, const Dataset& data, const RunSettings&
 RankingMetrics evaluate(const Model& model, const Dataset& data, const RunSettings& run,
                         const EvaluationOptions& options);
 
-/// Metrics on what users were shown at or after their test action, each exposure with the history before it. Throws
-/// Error if the data set has no exposures, or all were clicked or none.
+/// Metrics on what users were shown at or after their test action. One cut-off for all exposures of a user: each is
+/// scored with the history before the test action, so that neither its label nor its time tells what is in the history.
+/// Throws Error if the data set has no exposures, or all were clicked or none.
 ExposureMetrics evaluate_exposures(const Scorer& scorer, const Dataset& data, Communicator& world = alone());
 
 /// 95 % intervals over users of user_metrics(), in their order.

@@ -85,16 +85,32 @@ void compare_negatives(const Dataset& data, const RunSettings& run, Leakage& fou
     const std::set<int32_t> a = negatives(valid, Split::valid), b = negatives(test, Split::test);
     const auto both = std::count_if(b.begin(), b.end(), [&](int32_t item) { return a.count(item) != 0; });
     const auto items = data.user_items(valid.user);
-    const std::size_t free =
-        static_cast<std::size_t>(data.items()) - std::set<int32_t>(items.begin(), items.end()).size();
+    const std::set<int32_t> had(items.begin(), items.begin() + valid.position + 1);  // validation draws from the rest
     ++found.users;
     found.shared += static_cast<double>(both) / static_cast<double>(b.size());
-    found.shared_chance += static_cast<double>(a.size()) / static_cast<double>(free);
+    found.shared_chance += static_cast<double>(a.size()) / static_cast<double>(data.items() - std::ssize(had));
     found.same_negatives += a == b;
   }
   if (found.users == 0) return;
   found.shared /= static_cast<double>(found.users);
   found.shared_chance /= static_cast<double>(found.users);
+}
+
+double share_of_later_items(const Dataset& data) {
+  double total = 0;
+  int64_t targets = 0;
+  for (int64_t user = 0; user < data.users(); ++user) {
+    const auto items = data.user_items(user);
+    const std::set<int32_t> all(items.begin(), items.end());
+    std::set<int32_t> had;
+    for (int64_t p = 0; p < training_length(data, user); ++p) {
+      had.insert(items[static_cast<std::size_t>(p)]);
+      if (p == 0 || std::ssize(had) == data.items()) continue;
+      total += static_cast<double>(all.size() - had.size()) / static_cast<double>(data.items() - std::ssize(had));
+      ++targets;
+    }
+  }
+  return targets > 0 ? total / static_cast<double>(targets) : 0;
 }
 
 }  // namespace
@@ -103,6 +119,7 @@ Leakage find_leakage(const Dataset& data, const RunSettings& run) {
   const Facts facts(data);
   Leakage found{look_at(data, facts, Split::valid), look_at(data, facts, Split::test), facts.has_times,
                 run.eval_negatives};
+  found.later_items = share_of_later_items(data);
   if (run.eval_negatives > 0) compare_negatives(data, run, found);
   return found;
 }

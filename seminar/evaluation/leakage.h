@@ -27,9 +27,12 @@ struct Leakage {
   double shared = 0;           ///< share of the test negatives that are validation negatives too, mean over users
   double shared_chance = 0;    ///< the same expected of independent draws
   int64_t same_negatives = 0;  ///< users whose two sets are equal
+  /// Training negatives leave out what the user had up to the target, and nothing that comes later: the share of the
+  /// items they are drawn from that the user has later, mean over the training targets.
+  double later_items = 0;
 };
 
-/// Reports on the split of `data` and the negatives that run.seed and run.eval_negatives draw.
+/// Reports on the split of `data` and the negatives that run.eval_seed and run.eval_negatives draw.
 Leakage find_leakage(const Dataset& data, const RunSettings& run);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

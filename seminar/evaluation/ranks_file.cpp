@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "seminar/evaluation/scorer.h"
 #include "tensor/io/safetensors.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -55,9 +56,13 @@ UserRanks load_ranks(const std::string& path) {
 void check_comparable(const UserRanks& a, const std::string& a_path, const UserRanks& b, const std::string& b_path) {
   for (const auto& [key, value] : a.protocol) {
     const auto other = b.protocol.find(key);
+    if (other == b.protocol.end() && (key == history_key || key == kept_key)) continue;  // popularity reads no history
     check(other != b.protocol.end() && other->second == value, "{}: not comparable with {}: {} is '{}', not '{}'",
           b_path, a_path, key, other == b.protocol.end() ? "" : other->second, value);
   }
+  for (const auto& [key, value] : b.protocol)
+    check(a.protocol.contains(key) || key == history_key || key == kept_key,
+          "{}: not comparable with {}: {} is '{}', not ''", b_path, a_path, key, value);
   check(a.users == b.users, "{}: not comparable with {}: other users", b_path, a_path);
   for (std::size_t i = 0; i < a.ranks.size(); ++i)
     check(a.ranks[i].negatives == b.ranks[i].negatives, "{}: not comparable with {}: user {} has {} negatives, not {}",

@@ -13,7 +13,8 @@ void save_ranks(const UserRanks& ranks, const std::string& model, const std::str
 /// Reads them; throws Error if the file is damaged or of another format. AUC and calibration are not kept.
 UserRanks load_ranks(const std::string& path);
 
-/// Throws Error naming what differs unless both rank the same candidates of the same users.
+/// Throws Error naming what differs unless both rank the same candidates of the same users, and read histories of the
+/// same L and K where both read histories.
 void check_comparable(const UserRanks& a, const std::string& a_path, const UserRanks& b, const std::string& b_path);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -1,9 +1,15 @@
 // What ranks candidates: a trained model, popularity, chance.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "seminar/model/model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
+
+/// In a protocol: the behaviours L that are looked at, and K that are kept of them.
+inline constexpr const char *history_key = "history L", *kept_key = "kept K";
 
 class Scorer {
  public:
@@ -12,6 +18,8 @@ class Scorer {
   virtual std::vector<real> score(std::span<const Target> targets, const Candidates& candidates) const = 0;
   /// Whether scores are logits of a click, so that log loss and calibration mean something.
   virtual bool logits() const { return false; }
+  /// What of a history is read, by the names history_key and kept_key; nothing if no history is.
+  virtual std::map<std::string, std::string> reads() const { return {}; }
 };
 
 /// A model that sees what `run` says; keeps references to all three.
@@ -21,6 +29,9 @@ class ModelScorer : public Scorer {
       : model_(model), data_(data), run_(run) {}
   std::vector<real> score(std::span<const Target> targets, const Candidates& candidates) const override;
   bool logits() const override { return true; }
+  std::map<std::string, std::string> reads() const override {
+    return {{history_key, std::to_string(run_.history)}, {kept_key, std::to_string(run_.k)}};
+  }
 
  private:
   const Model& model_;

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "seminar/data/categories.h"
 #include "seminar/data/features.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
 constexpr double embedding_std = 0.1;
+constexpr int64_t items_of_a_brand = 2;  // at least
 constexpr int64_t freeze_batch = 1024;
 
 // Lists of ids one after the other; list i is ids[start[i] .. start[i+1]).
@@ -94,6 +97,12 @@ Vocabulary Vocabulary::of(const Dataset& data, const ModelSettings& s, std::shar
   v.items = data.items() + 1;
   v.words = data.words();
   v.attributes = data.attributes();
+  v.user_attributes = data.user_attribute_count();
+  if (s.side == "u2i" || s.side == "all") {
+    std::vector<int32_t> itself(static_cast<std::size_t>(v.items));
+    std::iota(itself.begin(), itself.end(), 0);
+    v.classes = {std::move(itself), item_categories(data), item_classes(data, items_of_a_brand)};
+  }
   if (s.tokens == "bpe") {
     // Every word stands with the space before it, so that its tokens are those it has inside a text.
     const auto spelled = [&](int32_t word) { return std::string(1, ' ').append(data.word(word)); };
@@ -203,11 +212,12 @@ Channels Encoders::operator()(const Dataset& data, std::span<const int32_t> item
                               const Mode& mode) const {
   Channels c;
   c.query = channel(encode_queries(data, queries, mode));
-  c.item = {dropout(channel(text_map(title_vectors(data, items, mode))), mode, "text"),
-            dropout(channel(encode_attributes(data, items)), mode, "attribute")};
+  // Unit vectors are unit in training too: dropout comes before.
+  c.item = {channel(dropout(text_map(title_vectors(data, items, mode)), mode, "text")),
+            channel(dropout(encode_attributes(data, items), mode, "attribute"))};
   for (std::size_t f = 0; f < feature_maps.size(); ++f) {
     const FeatureScale& scale = vocabulary.features[f];
-    c.item.push_back(dropout(channel(feature_maps[f](scaled_features(data, scale, items))), mode, scale.channel));
+    c.item.push_back(channel(dropout(feature_maps[f](scaled_features(data, scale, items)), mode, scale.channel)));
   }
   const int64_t channels = item_channels();
   c.present = Tensor::empty({std::ssize(items), channels});

@@ -20,7 +20,10 @@ struct FeatureScale {
 
 /// What a data set has to encode, and how big it is.
 struct Vocabulary {
-  int64_t items = 0, words = 0, attributes = 0;     ///< counts including the padding entry 0
+  int64_t items = 0, words = 0, attributes = 0;  ///< counts including the padding entry 0
+  int64_t user_attributes = 0;                   ///< the same, of users
+  /// Classes of every item by which the side (side.h) counts: itself, its category, its brand; empty if it does not.
+  std::vector<std::vector<int32_t>> classes{};
   std::shared_ptr<const Tokenizer> tokenizer{};     ///< null: words are tokens
   std::vector<std::vector<int32_t>> word_tokens{};  ///< of each word, with a tokenizer
   /// One per channel of ready-made vectors: the mean square number is brought to that of a fresh embedding, the

@@ -16,7 +16,7 @@ Var Esu::keys(const Var& history, const Retrieved& retrieved, const std::vector<
   return age(embedding(reshape(history, {batch * length, d}), rows), kept_ages);
 }
 
-Var Esu::operator()(const Var& targets, const Var& history, const Retrieved& retrieved,
+Var Esu::x_lifelong(const Var& targets, const Var& history, const Retrieved& retrieved,
                     const std::vector<int32_t>& ages) const {
   return reshape(attention(one_each(targets), keys(history, retrieved, ages), retrieved.mask), targets.shape());
 }

@@ -29,19 +29,23 @@ struct Fusion {
   Var weights(const Channels& channels, const PairIds& pairs) const;
   /// x [N, d] = Σ_m γ_m x^(m).
   Var operator()(const Channels& channels, const PairIds& pairs) const;
-  /// The item's part alone, its weights scaled to sum to 1: [N, d].
+  /// The item's part alone, its weights scaled to sum to 1: [N, d]. A gate's logits are then those of the item's
+  /// channels, without what the query and the bias add.
   Var items(const Channels& channels, const Ids& item) const;
+  /// Its weights [N, M], rows summing to 1.
+  Var item_weights(const Channels& channels, const Ids& item) const;
   void visit(auto&& f) const {
     f("item_logits", item_logits);
     f("gate", gate);
   }
 
  private:
-  Var item_weights(const Channels& channels, const Ids& item) const;
   /// The items' part of the gate's logits, [distinct items, C]: the gate is linear in the concatenated channels, so its
   /// logits add up from one part per distinct query and item.
   Var item_gate(const Channels& channels) const;
 };
+
+// The textbook twins: what the model's forms above must agree with. Only tests and the tour run them.
 
 /// Textbook: x [..., C, d], gamma [C] -> Σ_m γ_m x^(m) [..., d].
 Var fuse(const Var& x, const Var& gamma);

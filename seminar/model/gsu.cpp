@@ -1,13 +1,9 @@
 #include "seminar/model/gsu.h"
 
-#include "pq/topk.h"
-#include "tensor/kernels.h"
-
 namespace seminar::inline SEMINAR_PRECISION {
 
 Gsu::Gsu(const ModelSettings& s, int64_t channels, Rng rng)
-    : attention(s.dim, s.heads, rng.split("attention"), s.projections == "frozen"),
-      head(s.dim, s.hidden, rng.split("head")) {
+    : attention(s.dim, s.heads, rng.split("attention"), s.projections == "frozen"), head(s, rng.split("head")) {
   for (int64_t c = 0; c < channels; ++c) {
     Tensor identity = Tensor::zeros({s.dim, s.dim});
     real* x = identity.write();
@@ -28,21 +24,9 @@ Tensor Gsu::folded() const {
   return sum(matmul_transposed(attention.wq, attention.wk), 0).value();
 }
 
-Retrieved Gsu::retrieve(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k) {
-  check(k >= 1, "gsu: k must be at least 1: {}", k);
-  const int64_t heads = scores.size(1) / targets, length = scores.size(2);
-  const Tensor a = scores.contiguous(), m = mask.contiguous();
-  return retrieve_rows(scores.size(0) * targets, length, k, [&](int64_t r) {
-    std::vector<real> total(static_cast<std::size_t>(length), 0);
-    for (int64_t h = 0; h < heads; ++h) kernels().axpy(length, 1, a.data() + (r * heads + h) * length, total.data());
-    const std::span<const real> real_ones(m.data() + r / targets * length, static_cast<std::size_t>(length));
-    return top_k(total, real_ones, k);
-  });
-}
-
-Var Gsu::logits(const Var& scores, const FusedBatch& fused, const Tensor& mask, const Mode& mode) const {
+Var Gsu::logits(const Var& scores, const FusedBatch& fused, const Tensor& mask, const Mode& mode, bool biased) const {
   const Var found = attention.values(softmax(scores, mask), fused.history);
-  return head(found, masked_mean(fused.history, mask), fused.targets, mode);
+  return head.y_hat(found, masked_mean(fused.history, mask), fused.targets, mode, biased);
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -4,8 +4,7 @@
 #include <cmath>
 
 #include "nn/clip_loss.h"
-#include "seminar/baselines/authors_losses.h"
-#include "tensor/kernels.h"
+#include "seminar/model/losses.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -16,7 +15,7 @@ constexpr std::size_t max_relevance_pairs = 1024;
 
 }  // namespace
 
-Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng)
+Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng, PsuLossForms authors)
     : Model(s, v),
       encoders(s, v, rng.split("encoders")),
       fusion(s, encoders.item_channels(), rng.split("fusion")),
@@ -26,9 +25,10 @@ Psu::Psu(const ModelSettings& s, const Vocabulary& v, Rng rng)
         Rng stream = rng.split("eos");
         return Tensor::normal({1, s.dim}, stream, 0.02);
       }()),
-      head(s.dim, s.hidden, rng.split("head")),
+      head(s, rng.split("head"), {.bias = false}),
       relevance({2 * s.dim, s.hidden, 1}, rng.split("relevance")),
-      logit_scale(Tensor::scalar(static_cast<real>(std::log(1 / first_temperature)))) {}
+      logit_scale(Tensor::scalar(static_cast<real>(std::log(1 / first_temperature)))),
+      authors_(authors) {}
 
 Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) const {
   const int64_t b = batch.size();
@@ -36,10 +36,12 @@ Var Psu::logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) c
       reshape(embedding(eos, Ids(std::vector<int32_t>(static_cast<std::size_t>(b), 0))), {b, 1, settings_.dim});
   const Var keys = concat({age(fused.history, behaviour_ages(batch)), end}, 1);
   const Tensor mask = concat({batch.mask, Tensor::full({b, 1}, 1)}, 1).value();
-  return head(attention(fused.targets, keys, mask), masked_mean(fused.history, batch.mask), fused.targets, mode);
+  return head.y_hat(attention(fused.targets, keys, mask), masked_mean(fused.history, batch.mask), fused.targets, mode);
 }
 
-Var Psu::alignment(const Channels& channels, const Batch& batch, const RunSettings& run) const {
+Var Psu::l_align(const Channels& channels, const Batch& batch, const RunSettings& run) const {
+  const bool own_form = run.align_loss == "clip";
+  check(own_form || authors_.align, "--align-loss {}: this model was made without that form", run.align_loss);
   const Var s = clip_scale(logit_scale);
   std::vector<Var> units;
   for (const Var& x : channels.item) units.push_back(embedding(normalize(x), batch.history.item));
@@ -54,19 +56,19 @@ Var Psu::alignment(const Channels& channels, const Batch& batch, const RunSettin
         const real* has = channels.present.data() + int64_t{batch.history.item[l]} * m;
         if (has[i] == 0 || has[j] == 0) keep[l] = 0;
       }
-      const Var part = run.align_loss == "clip" ? clip_loss(units[i], units[j], s, run.chunks, mask)
-                                                : soft_clip_loss(units[i], units[j], run.chunks, mask);
+      const Var part = own_form ? clip_loss(units[i], units[j], s, run.chunks, mask)
+                                : authors_.align(units[i], units[j], run.chunks, mask);
       total = total.defined() ? total + part : part;
     }
   return total;
 }
 
-Var Psu::query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const {
+Var Psu::l_query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const {
   if (run.relevance_loss == "authors") {
+    check(authors_.query_item, "--relevance-loss authors: this model was made without that form");
     const Shape shape{batch.size(), batch.length(), settings_.dim};
-    return inverted_relevance_loss(reshape(embedding(channels.query, batch.history.query), shape),
-                                   reshape(fusion.items(channels, batch.history.item), shape),
-                                   mode.rng.split("relevance"));
+    return authors_.query_item(reshape(embedding(channels.query, batch.history.query), shape),
+                               reshape(fusion.items(channels, batch.history.item), shape), mode.rng.split("relevance"));
   }
   std::vector<int32_t> queries, items, others;
   std::vector<int64_t> searched;
@@ -94,9 +96,9 @@ Var Psu::query_item(const Channels& channels, const Batch& batch, const RunSetti
   return bce_with_logits(reshape(relevance(pairs, mode.split("relevance")), {2 * n}), labels);
 }
 
-Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
-              std::vector<LossPart>* parts) const {
-  const FusedBatch fused = fuse_batch(fusion, encoders(data, batch.items, batch.queries, mode), batch);
+Var Psu::l_psu(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+               std::vector<LossPart>* parts) const {
+  const FusedBatch pairs = fused(encoders, fusion, data, batch, mode);
   Var total;
   const auto add = [&](const char* name, const Var& part, double weight) {
     if (!part.defined()) return;
@@ -104,9 +106,9 @@ Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, c
     const Var weighted = scale(part, static_cast<real>(weight));
     total = total.defined() ? total + weighted : weighted;
   };
-  if (run.next_weight > 0) add("next", softmax_loss(logits(fused, batch, mode)), run.next_weight);
-  if (run.align_weight > 0) add("align", alignment(fused.channels, batch, run), run.align_weight);
-  if (run.relevance_weight > 0) add("relevance", query_item(fused.channels, batch, run, mode), run.relevance_weight);
+  if (run.next_weight > 0) add("next", l_next(logits(pairs, batch, mode)), run.next_weight);
+  if (run.align_weight > 0) add("align", l_align(pairs.channels, batch, run), run.align_weight);
+  if (run.relevance_weight > 0) add("relevance", l_query_item(pairs.channels, batch, run, mode), run.relevance_weight);
   check(total.defined(), "pretrain: nothing to learn from: raise --next-weight, --align-weight or --relevance-weight");
   return total;
 }
@@ -114,7 +116,7 @@ Var Psu::loss(const Dataset& data, const Batch& batch, const RunSettings& run, c
 Tensor Psu::score(const Dataset& data, const Batch& batch, const RunSettings&) const {
   const NoGrad guard;
   const Mode mode;
-  return logits(fuse_batch(fusion, encoders(data, batch.items, batch.queries, mode), batch), batch, mode).value();
+  return logits(fused(encoders, fusion, data, batch, mode), batch, mode).value();
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -2,21 +2,37 @@
 #pragma once
 
 #include "nn/attention.h"
+#include "seminar/model/ages.h"
+#include "seminar/model/fused.h"
 #include "seminar/model/head.h"
 #include "seminar/model/model.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
+/// Other forms of two of the PSU's losses, for --align-loss and --relevance-loss "authors": handed in where models are
+/// made (training/model_file.cpp).
+struct PsuLossForms {
+  /// Of unit vectors a, b [B, L, d] where mask [B, L] is not 0.
+  Var (*align)(const Var& a, const Var& b, int64_t chunks, const Tensor& mask) = nullptr;
+  /// Of queries and items [B, L, d].
+  Var (*query_item)(const Var& queries, const Var& items, Rng rng) = nullptr;
+};
+
 class Psu : public Model {
  public:
-  Psu(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng);
+  Psu(const ModelSettings& settings, const Vocabulary& vocabulary, Rng rng, PsuLossForms authors = {});
   const char* kind() const override { return "psu"; }
+  bool learns_pairs() const override { return true; }
   Params params() const override { return parameters(*this); }
   void freeze_text(const Dataset& data) override { encoders.freeze_text(data); }
-  /// next_weight · L_next_pair + align_weight · L_align + relevance_weight · L_query_item. A part without data (no pair
-  /// has both channels, no behaviour has a query) is left out; throws Error if nothing is left.
+  /// L_PSU = next_weight · L_next + align_weight · L_align + relevance_weight · L_query_item. A part without data (no
+  /// pair has both channels, no behaviour has a query) is left out; throws Error if nothing is left.
+  Var l_psu(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
+            std::vector<LossPart>* parts) const;
   Var loss(const Dataset& data, const Batch& batch, const RunSettings& run, const Mode& mode,
-           std::vector<LossPart>* parts) const override;
+           std::vector<LossPart>* parts) const override {
+    return l_psu(data, batch, run, mode, parts);
+  }
   Tensor score(const Dataset& data, const Batch& batch, const RunSettings& run) const override;
 
   void visit(auto&& f) const {
@@ -42,10 +58,13 @@ class Psu : public Model {
  private:
   /// Next-pair logits [B, T].
   Var logits(const FusedBatch& fused, const Batch& batch, const Mode& mode) const;
-  /// CLIP loss of every pair of item channels over the real, first occurrences of each history.
-  Var alignment(const Channels& channels, const Batch& batch, const RunSettings& run) const;
-  /// Binary cross entropy of (query, its item) against (query, another item of the batch); undefined without queries.
-  Var query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const;
+  /// L_align = Σ_{i≠j} CLIP(x̂^(i), x̂^(j)) over the item channels, in run.chunks chunks; of the real behaviours of each
+  /// history, every item once.
+  Var l_align(const Channels& channels, const Batch& batch, const RunSettings& run) const;
+  /// L_query_item = BCE of MLP[x_query ; Σ_m γ_m x_item^(m)]: a searched behaviour's own item against another item of
+  /// the batch; undefined without queries.
+  Var l_query_item(const Channels& channels, const Batch& batch, const RunSettings& run, const Mode& mode) const;
+  PsuLossForms authors_;
 };
 
 }  // namespace seminar::inline SEMINAR_PRECISION

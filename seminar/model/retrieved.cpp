@@ -1,5 +1,8 @@
 #include "seminar/model/retrieved.h"
 
+#include "tensor/kernels.h"
+#include "pq/topk.h"
+
 namespace seminar::inline SEMINAR_PRECISION {
 
 Tensor Retrieved::keep(int64_t length) const {
@@ -15,6 +18,18 @@ Ids Retrieved::rows_of(int64_t batch, int64_t length) const {
   const int64_t per_history = rows() / batch * k;
   for (int64_t i = 0; i < std::ssize(at); ++i) at[i] += static_cast<int32_t>(i / per_history * length);
   return {{rows(), k}, std::move(at)};
+}
+
+Retrieved retrieve_top_k(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k) {
+  check(k >= 1, "retrieval: k must be at least 1: {}", k);
+  const int64_t heads = scores.size(1) / targets, length = scores.size(2);
+  const Tensor a = scores.contiguous(), m = mask.contiguous();
+  return retrieve_rows(scores.size(0) * targets, length, k, [&](int64_t r) {
+    std::vector<real> total(static_cast<std::size_t>(length), 0);
+    for (int64_t h = 0; h < heads; ++h) kernels().axpy(length, 1, a.data() + (r * heads + h) * length, total.data());
+    const std::span<const real> real_ones(m.data() + r / targets * length, static_cast<std::size_t>(length));
+    return top_k(total, real_ones, k);
+  });
 }
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -40,4 +40,9 @@ Retrieved retrieve_rows(int64_t rows, int64_t length, int64_t k, const Choose& c
   return out;
 }
 
+/// The K best of every target by scores α [B, T * H, L], summed over the H heads of each of the T = `targets` targets,
+/// where mask [B, L] is not 0; fewer where fewer are real; of equals the older. Rows [B * T]. With targets = T * H
+/// every head keeps its own: rows [B * T * H]. Throws Error for k < 1.
+Retrieved retrieve_top_k(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k);
+
 }  // namespace seminar::inline SEMINAR_PRECISION

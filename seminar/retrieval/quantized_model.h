@@ -3,7 +3,7 @@
 #pragma once
 
 #include "seminar/model/seminar_model.h"
-#include "seminar/retrieval/retriever.h"
+#include "seminar/retrieval/search.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -45,15 +45,5 @@ QuantizedChannels load_quantized(const std::string& path, const SeminarModel& mo
 
 /// A hash of all parameters, to tell models apart.
 std::string parameter_fingerprint(const Params& params);
-
-/// Names for --gsu besides "exact".
-std::vector<std::string> gsu_kinds();
-
-/// The retriever that searches these codes.
-std::shared_ptr<const GsuRetriever> pq_gsu_retriever(std::shared_ptr<const QuantizedChannels> channels);
-/// The retriever called `kind`, ready for the model: "pq" trains codebooks unless `index` names a file of
-/// save_quantized. Throws Error for an unknown kind.
-std::shared_ptr<const GsuRetriever> make_gsu_retriever(const std::string& kind, const SeminarModel& model,
-                                                       const Dataset& data, const std::string& index, uint64_t seed);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

@@ -31,7 +31,7 @@ std::string file_name(const Job& job) {
 }
 
 RunSettings seeded(RunSettings run, int64_t seed) {
-  run.seed = run.eval_seed = seed;
+  run.seed = seed;  // candidates and users are the same with every seed
   run.threads = 0;  // the result does not depend on it
   return run;
 }
@@ -60,7 +60,7 @@ TrainReport train_part(Model& model, const Dataset& data, const RunSettings& run
   return train(model, data, run, options);
 }
 
-// Trains as the experiment says; a PSU's attention, encoders and heads go over to the model.
+// Trains as the experiment says; what run.restore names goes over from the PSU.
 std::unique_ptr<Model> train_experiment(const Experiment& e, const Dataset& data, int64_t seed, Outcome& out,
                                         const std::function<void(double)>& progress) {
   const Rng rng = Rng(static_cast<uint64_t>(seed)).split("init");
@@ -73,9 +73,7 @@ std::unique_ptr<Model> train_experiment(const Experiment& e, const Dataset& data
     share = static_cast<double>(pretrain.epochs) / static_cast<double>(pretrain.epochs + run.epochs);
     out.valid = train_part(*psu, data, pretrain, 0, share, progress).best_ndcg10;
     out.passes += pretrain.epochs;
-    SeminarModel* seminar = dynamic_cast<SeminarModel*>(model.get());
-    if (!seminar) throw Bug(fmt::format("experiment '{}': only a seminar model can be pretrained", e.name));
-    seminar->restore(dynamic_cast<const Psu&>(*psu));
+    model->restore(dynamic_cast<const Psu&>(*psu), run.restore == "all");
   }
   if (run.epochs > 0) out.valid = train_part(*model, data, run, share, 1 - share, progress).best_ndcg10;
   out.passes += run.epochs;

@@ -14,7 +14,7 @@ struct Experiment {
   std::string kind;  ///< of model_kinds(), or "random", "popularity"
   ModelSettings model{};
   RunSettings run{};                         ///< run.seed is replaced by the job's
-  std::optional<RunSettings> pretrain = {};  ///< of the PSU that a "seminar" starts from
+  std::optional<RunSettings> pretrain = {};  ///< of the PSU that the model starts from
   bool show_query = false;                   ///< evaluated as search: candidates share the target's query
   int64_t users = 0;                         ///< evaluated users, drawn by the seed (0: all)
   /// Another value per evaluated user (NaN: none), such as a share that only generated data tell.

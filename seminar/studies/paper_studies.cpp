@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "seminar/training/presets.h"
+
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
 
@@ -202,6 +204,18 @@ StudySet study_set(const std::string& name, bool quick) {
   s.run.epochs = 6;
   s.pretrain_epochs = 3;
   s.run.dropout = 0.3;
+  for (const Preset& p : presets()) {
+    if (name != p.name) continue;
+    s.model.history_mean = p.model().history_mean;
+    s.model.side = p.model().side;
+    s.run.history = p.history;
+    s.run.k = p.k;
+    s.run.k1 = p.run().k1;
+    s.run.batch = p.run().batch;
+    s.run.lr = p.run().lr;
+    s.pretrain_epochs = p.pretrain_epochs;
+    s.run.epochs = 2 * p.pretrain_epochs;
+  }
   if (name == "lastfm") {
     s.run.history = 50;
     s.run.targets = 0;

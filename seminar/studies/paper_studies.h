@@ -30,7 +30,8 @@ StudyPlan plan_study(const std::string& study, const StudySet& set, bool compute
 /// What the study claims on data that nobody here has.
 std::vector<Claim> untestable_claims(const std::string& study);
 
-/// Settings for the sets by name ("movielens", "lastfm", "beauty", "generated"; others get movielens'), full or quick.
+/// Settings for the sets by name ("movielens", "lastfm", "beauty", "generated"; those of presets();
+/// others get movielens'), full or quick.
 StudySet study_set(const std::string& name, bool quick);
 
 }  // namespace seminar::inline SEMINAR_PRECISION

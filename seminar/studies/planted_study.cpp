@@ -67,8 +67,7 @@ std::vector<double> attribute_share(const Model& any, const Dataset& data, const
   for (std::size_t begin = 0; begin < targets.size(); begin += users_at_once) {
     const auto part = std::span(targets).subspan(begin, std::min(users_at_once, targets.size() - begin));
     const Batch batch = make_batch(data, part, {run.history, 1, 1.0}, Rng(static_cast<uint64_t>(run.seed)));
-    const FusedBatch fused =
-        fuse_batch(model.fusion, model.gsu.project(model.encoders(data, batch.items, batch.queries, Mode())), batch);
+    const FusedBatch fused = model.fused(data, batch, Mode());
     const Tensor gamma = model.fusion.weights(fused.channels, batch.history).value().contiguous();
     for (int64_t b = 0; b < batch.size(); ++b) {
       const Tensor asked = matmul(reshape(slice(slice(fused.targets, 0, b, b + 1), 1, 0, 1), {1, d}), folded).value();

@@ -6,7 +6,7 @@
 #include <map>
 #include <unordered_set>
 
-#include "seminar/retrieval/rq_vae.h"
+#include "seminar/retrieval/search_variants.h"
 #include "tensor/gemm.h"
 #include "tensor/rows.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 struct Problem {
   KeySet keys;
-  RetrievalTarget target;
+  SearchTarget target;
 };
 
 // Recall and time of one method at one K over the draws.
@@ -26,9 +26,9 @@ struct Tally {
 
 using Tallies = std::map<std::pair<std::size_t, int64_t>, Tally>;  // by method and K
 
-void measure(const std::vector<RetrieverPtr>& methods, const Problem& problem, std::span<const int64_t> ks,
+void measure(const std::vector<SearchMethodPtr>& methods, const Problem& problem, std::span<const int64_t> ks,
              Tallies& tallies) {
-  const auto exact = exact_retriever()->index(problem.keys);
+  const auto exact = exact_search()->index(problem.keys);
   for (std::size_t m = 0; m < methods.size(); ++m) {
     const auto index = methods[m]->index(problem.keys);
     for (const int64_t k : ks) {
@@ -46,7 +46,7 @@ void measure(const std::vector<RetrieverPtr>& methods, const Problem& problem, s
 }
 
 void add_rows(std::vector<RecallRow>& rows, const std::string& setting, int64_t length,
-              const std::vector<RetrieverPtr>& methods, const Tallies& tallies) {
+              const std::vector<SearchMethodPtr>& methods, const Tallies& tallies) {
   for (const auto& [key, t] : tallies) {
     const double n = static_cast<double>(t.recall.size());
     double mean = 0, square = 0;
@@ -55,117 +55,6 @@ void add_rows(std::vector<RecallRow>& rows, const std::string& setting, int64_t 
     rows.push_back({setting, methods[key.first]->name(), length, key.second, mean,
                     n > 1 ? std::sqrt(square / (n - 1) / n) : 0, t.seconds / n * 1e6, t.bytes});
   }
-}
-
-// The same method under a longer name.
-class Renamed : public Retriever {
- public:
-  Renamed(RetrieverPtr method, std::string suffix) : method_(std::move(method)), suffix_(std::move(suffix)) {}
-  std::string name() const override { return method_->name() + suffix_; }
-  double bytes_per_key(const KeySet& keys) const override { return method_->bytes_per_key(keys); }
-  std::unique_ptr<RetrievalIndex> index(const KeySet& keys) const override { return method_->index(keys); }
-
- private:
-  RetrieverPtr method_;
-  std::string suffix_;
-};
-
-RetrieverPtr renamed(RetrieverPtr method, const std::string& suffix) {
-  return std::make_shared<Renamed>(std::move(method), suffix);
-}
-
-Tensor channel_of(const Tensor& x, int64_t c) {
-  return x.slice(1, c, c + 1).contiguous().reshape({x.size(0), x.size(2)});
-}
-
-// Codebooks trained on vectors [n, C, d].
-std::shared_ptr<const MultimodalQuantizer> train_quantizer(const Tensor& x, int64_t sub_quantizers, int64_t centroids,
-                                                           uint64_t seed) {
-  std::vector<ProductQuantizer> channels;
-  for (int64_t c = 0; c < x.size(1); ++c)
-    channels.push_back(ProductQuantizer::train(channel_of(x, c), sub_quantizers,
-                                               {centroids, 25, Rng(seed).split(static_cast<uint64_t>(c)).next()}));
-  return std::make_shared<MultimodalQuantizer>(std::move(channels));
-}
-
-// Residual k-means and RQ-VAE per channel, trained on vectors [n, C, d], of `bits` a channel.
-std::vector<RetrieverPtr> residual_rivals(const Tensor& x, double bits, double candidates, const RecallSettings& s) {
-  ResidualOptions residual;
-  residual.centroids = 256;
-  residual.levels = std::max<int64_t>(1, std::llround(bits / 8));
-  residual.seed = static_cast<uint64_t>(s.seed);
-  RqVaeOptions vae;
-  static_cast<ResidualOptions&>(vae) = residual;
-  vae.steps = s.steps;
-  vae.latent = x.size(2);
-  vae.hidden = 4 * x.size(2);
-  auto plain = std::make_shared<std::vector<ResidualQuantizer>>();
-  auto trained = std::make_shared<std::vector<RqVae>>();
-  for (int64_t c = 0; c < x.size(1); ++c) {
-    const Tensor points = channel_of(x, c);
-    plain->emplace_back(points, residual);
-    trained->push_back(train_rq_vae(points, vae));
-  }
-  const double total = static_cast<double>(x.size(1)) * (*plain)[0].bits();
-  const std::string size = fmt::format(" {} x {}", residual.levels, residual.centroids);
-  const std::string pass = candidates > 1 ? fmt::format(" + exact {:g} K", candidates) : "";
-  return {decoded_retriever("residual k-means" + size + pass, total, candidates,
-                            [plain](int64_t c, const Tensor& v) { return (*plain)[c].decode(v); }),
-          decoded_retriever("RQ-VAE" + size + pass, total, candidates,
-                            [trained](int64_t c, const Tensor& v) { return (*trained)[c].decode(v); })};
-}
-
-// Length of every row of x [n, d].
-std::vector<real> row_norms(const Tensor& x) {
-  std::vector<real> norms;
-  for (int64_t r = 0; r < x.size(0); ++r) {
-    real square = 0;
-    for (int64_t i = 0; i < x.size(1); ++i) square += x.at({r, i}) * x.at({r, i});
-    norms.push_back(std::sqrt(square));
-  }
-  return norms;
-}
-
-Tensor scaled_rows(const Tensor& x, const std::vector<real>& by, bool divide) {
-  Tensor out = x.clone();
-  real* y = out.write();
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    const real s = by[i / x.size(1)];
-    y[i] = divide ? y[i] / std::max(s, real{1e-20}) : y[i] * s;
-  }
-  return out;
-}
-
-// Two variants of PQ on vectors of each channel: unit vectors with the norm kept apart (4 bytes), as the paper's
-// decomposition suggests; and two levels of half the sub-quantizers each, the second coding what the first left over.
-std::vector<RetrieverPtr> pq_variants(const std::vector<Tensor>& vectors, int64_t sub_quantizers, int64_t centroids,
-                                      uint64_t seed) {
-  auto unit = std::make_shared<std::vector<ProductQuantizer>>();
-  auto levels = std::make_shared<std::vector<std::pair<ProductQuantizer, ProductQuantizer>>>();
-  const int64_t half = std::max<int64_t>(1, sub_quantizers / 2);
-  for (std::size_t c = 0; c < vectors.size(); ++c) {
-    const Tensor& x = vectors[c];
-    const KMeansOptions options{centroids, 25, Rng(seed).split(c).next()};
-    unit->push_back(ProductQuantizer::train(scaled_rows(x, row_norms(x), true), sub_quantizers, options));
-    const ProductQuantizer first = ProductQuantizer::train(x, half, options);
-    const Tensor rest = binary("residual", Binary::sub, x, first.decode(first.encode(x)));
-    levels->push_back({first, ProductQuantizer::train(rest, half, options)});
-  }
-  const double channels = static_cast<double>(vectors.size()), code = std::log2(static_cast<double>(centroids));
-  return {decoded_retriever(fmt::format("PQ {} x {}, norms apart", sub_quantizers, centroids),
-                            channels * (static_cast<double>(sub_quantizers) * code + 32), 1,
-                            [unit](int64_t c, const Tensor& x) {
-                              const std::vector<real> norms = row_norms(x);
-                              const ProductQuantizer& q = (*unit)[c];
-                              return scaled_rows(q.decode(q.encode(scaled_rows(x, norms, true))), norms, false);
-                            }),
-          decoded_retriever(fmt::format("PQ 2 levels of {} x {}", half, centroids),
-                            channels * 2 * static_cast<double>(half) * code, 1, [levels](int64_t c, const Tensor& x) {
-                              const auto& [first, second] = (*levels)[c];
-                              const Tensor coarse = first.decode(first.encode(x));
-                              const Tensor rest = binary("residual", Binary::sub, x, coarse);
-                              return binary("residual", Binary::add, coarse, second.decode(second.encode(rest)));
-                            })};
 }
 
 #ifdef SEMINAR_HNSWLIB
@@ -217,31 +106,32 @@ std::vector<RecallRow> study_figure2(const Figure2Settings& s, const StudyProgre
   for (const Case& c : cases) {
     const Rng case_rng = rng.split(c.name);
     const Tensor corpus = draw_vectors(c, s.corpus, s.dim, case_rng.split("corpus"));
-    std::vector<RetrieverPtr> fixed{cascade_retriever(false), cascade_retriever(true)};
+    std::vector<SearchMethodPtr> fixed{cascade_search(false), cascade_search(true)};
     if (with_hnsw) {
-      fixed.push_back(hnsw_retriever(false));
-      fixed.push_back(hnsw_retriever(true));
+      fixed.push_back(hnsw_search(false));
+      fixed.push_back(hnsw_search(true));
     }
-    fixed.push_back(lsh_cascade_retriever(64, seed));
-    fixed.push_back(lsh_retriever(64 * drawn_channels, seed));
+    fixed.push_back(two_index_search(cascade_search(true)));
+    fixed.push_back(lsh_cascade_search(64, seed));
+    fixed.push_back(lsh_search(64 * drawn_channels, seed));
     const auto of_corpus = train_quantizer(corpus, s.sub_quantizers, s.centroids, seed);
-    for (const bool coded : {true, false}) fixed.push_back(renamed(pq_retriever(of_corpus, coded, 1), ", corpus"));
+    for (const bool coded : {true, false}) fixed.push_back(renamed(pq_search(of_corpus, coded, 1), ", corpus"));
     const double bits = static_cast<double>(s.sub_quantizers) * std::log2(static_cast<double>(s.centroids));
-    for (const RetrieverPtr& rival : residual_rivals(corpus, bits, 1, s)) fixed.push_back(rival);
+    for (const SearchMethodPtr& rival : residual_rivals(corpus, bits, 1, seed, s.steps)) fixed.push_back(rival);
     for (const int width : {8, 4}) {
-      fixed.push_back(scalar_retriever(width, 1));
-      fixed.push_back(scalar_retriever(width, width == 8 ? 1.25 : 4));
+      fixed.push_back(scalar_search(width, 1));
+      fixed.push_back(scalar_search(width, width == 8 ? 1.25 : 4));
     }
     for (const int64_t length : s.lengths) {
       Tallies tallies;
-      std::vector<RetrieverPtr> methods;
+      std::vector<SearchMethodPtr> methods;
       for (int64_t draw = 0; draw < s.draws; ++draw) {
         const Rng draw_rng = case_rng.split(static_cast<uint64_t>(length)).split(static_cast<uint64_t>(draw));
         Problem p{{draw_vectors(c, length, s.dim, draw_rng.split("keys")), weights(c, length), {}},
                   {draw_vectors(c, 1, s.dim, draw_rng.split("target")).reshape({drawn_channels, s.dim}),
                    weights(c, 1).reshape({drawn_channels})}};
         const auto own = train_quantizer(p.keys.channels, s.sub_quantizers, s.centroids, seed);
-        methods = {renamed(pq_retriever(own, true, 1), ", own"), renamed(pq_retriever(own, false, 1), ", own")};
+        methods = {renamed(pq_search(own, true, 1), ", own"), renamed(pq_search(own, false, 1), ", own")};
         methods.insert(methods.end(), fixed.begin(), fixed.end());
         measure(methods, p, s.ks, tallies);
         if (progress) progress(++done, total);
@@ -313,25 +203,27 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
       score_transform(fused_keys(sampled_keys), matmul(fused_keys(sampled_targets), folded), s.sub_quantizers);
   const auto transformed = codebooks(transform.key);
   const Tensor mapped = matmul(points.reshape({-1, d}), transform.key).reshape(points.shape());
-  std::vector<RetrieverPtr> methods;
+  std::vector<SearchMethodPtr> methods;
   for (const double candidates : {1.0, s.candidates}) {
-    methods.push_back(pq_retriever(quantizer, true, candidates));
-    methods.push_back(pq_retriever(quantizer, false, candidates));
-    methods.push_back(transformed_retriever(pq_retriever(transformed, false, candidates), transform));
-    for (const RetrieverPtr& rival : residual_rivals(points, bits, candidates, s)) methods.push_back(rival);
-    for (const RetrieverPtr& rival : residual_rivals(mapped, bits, candidates, s))
-      methods.push_back(transformed_retriever(rival, transform));
-    methods.push_back(scalar_retriever(4, candidates));
-    methods.push_back(scalar_retriever(8, candidates));
+    methods.push_back(pq_search(quantizer, true, candidates));
+    methods.push_back(pq_search(quantizer, false, candidates));
+    methods.push_back(transformed_search(pq_search(transformed, false, candidates), transform));
+    for (const SearchMethodPtr& rival : residual_rivals(points, bits, candidates, seed, s.steps))
+      methods.push_back(rival);
+    for (const SearchMethodPtr& rival : residual_rivals(mapped, bits, candidates, seed, s.steps))
+      methods.push_back(transformed_search(rival, transform));
+    methods.push_back(scalar_search(4, candidates));
+    methods.push_back(scalar_search(8, candidates));
   }
-  for (const RetrieverPtr& variant : pq_variants(distinct_vectors, s.sub_quantizers, s.centroids, seed))
+  for (const SearchMethodPtr& variant : pq_variants(distinct_vectors, s.sub_quantizers, s.centroids, seed))
     methods.push_back(variant);
   const int64_t lsh_bits = std::llround(bits * static_cast<double>(count));
-  methods.push_back(lsh_retriever(lsh_bits, seed));
-  methods.push_back(lsh_cascade_retriever(std::llround(bits), seed));
-  methods.push_back(cascade_retriever(false));
-  methods.push_back(cascade_retriever(true));
-  if (with_hnsw) methods.push_back(hnsw_retriever(true));
+  methods.push_back(lsh_search(lsh_bits, seed));
+  methods.push_back(lsh_cascade_search(std::llround(bits), seed));
+  methods.push_back(cascade_search(false));
+  methods.push_back(cascade_search(true));
+  methods.push_back(two_index_search(cascade_search(true)));
+  if (with_hnsw) methods.push_back(hnsw_search(true));
 
   std::vector<RecallRow> rows;
   int64_t done = 0;
@@ -350,8 +242,7 @@ std::vector<RecallRow> study_table4(const SeminarModel& model, const Dataset& da
       history.query.erase(history.query.begin() + static_cast<std::ptrdiff_t>(at));
       history.item.erase(history.item.begin() + static_cast<std::ptrdiff_t>(at));
       const KeySet own = keys_of(target);
-      measure(methods,
-              {keys_of(history), {matmul(own.channels.reshape({count, d}), folded), own.gamma.reshape({count})}}, s.ks,
+      measure(methods, {keys_of(history), {own.channels.reshape({count, d}), own.gamma.reshape({count}), folded}}, s.ks,
               tallies);
       if (progress) progress(++done, std::ssize(s.lengths) * s.draws);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/module.h"
+#include "seminar/data/features.h"
 #include "seminar/evaluation/evaluate.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -45,6 +46,13 @@ std::vector<Target> longest(const Dataset& data, int64_t rows, int64_t held_out)
   return targets;
 }
 
+// Channels of ready-made vectors that the model has.
+int64_t ready_made(const Dataset& data, const ModelSettings& s) {
+  if (s.features == "none") return 0;
+  const std::vector<std::string> channels = data.feature_channels();
+  return std::count_if(channels.begin(), channels.end(), [](const std::string& c) { return c != numeric_channel; });
+}
+
 // Bytes of one step or one scored batch of `targets` with `candidates` each.
 int64_t work_bytes(const Model& model, const Dataset& data, const RunSettings& run, std::span<const Target> targets,
                    int64_t candidates, bool step) {
@@ -60,8 +68,7 @@ int64_t work_bytes(const Model& model, const Dataset& data, const RunSettings& r
         std::min<int64_t>(s.text_length, s.tokens == "bpe" ? s.text_length : std::ssize(data.item_words(item))));
   const double n = static_cast<double>(batch.size()), l = static_cast<double>(batch.length()),
                t = static_cast<double>(candidates), d = static_cast<double>(s.dim), h = static_cast<double>(s.heads),
-               k = std::min(l, static_cast<double>(run.k)),
-               channels = 2 + static_cast<double>(s.features == "all" ? data.feature_channels().size() : 0),
+               k = std::min(l, static_cast<double>(run.k)), channels = 2 + static_cast<double>(ready_made(data, s)),
                blocks = s.text == "transformer" && run.freeze != "text" ? static_cast<double>(s.text_layers) : 0;
   const Alive& a = alive(model.kind(), step);
   const double numbers = tokens * d * (a.block * blocks + a.token) +

@@ -4,6 +4,7 @@
 
 #include "nn/checkpoint.h"
 #include "seminar/baselines/authors.h"
+#include "seminar/baselines/authors_losses.h"
 #include "seminar/baselines/din.h"
 #include "seminar/baselines/eta.h"
 #include "seminar/baselines/mean_pool.h"
@@ -26,25 +27,36 @@ std::unique_ptr<Model> make(const ModelSettings& settings, const Vocabulary& voc
     return std::make_unique<M>(build<M>(settings, vocabulary, rng));
 }
 
+std::unique_ptr<Model> make_psu(const ModelSettings& settings, const Vocabulary& vocabulary, const Dataset&,
+                                const Rng& rng) {
+  return std::make_unique<Psu>(
+      build<Psu>(settings, vocabulary, rng, PsuLossForms{soft_clip_loss, inverted_relevance_loss}));
+}
+
 template <class Unit>
 constexpr MakeModel authors = make<Baseline<Unit, AuthorsHead>>;
 
 constexpr ModelKind kinds[] = {
-    {"seminar", "GSU, ESU and CTR head of SEMINAR", "projections gsu gsu-weight", make<SeminarModel>},
+    {"seminar", "GSU, ESU and CTR head of SEMINAR", "projections gsu search-weight search-by side history-mean",
+     make<SeminarModel>},
     {"psu", "SEMINAR's pretraining search unit",
-     "projections next-weight align-weight relevance-weight align-loss relevance-loss chunks", make<Psu>},
-    {"mean_pool", "mean of the last K behaviours", "form", make<Baseline<MeanPool>>, authors<AuthorsMeanPool>},
-    {"din", "an activation unit weighs the last K", "", make<Baseline<Din>>},
-    {"sim", "K by learned relevance, then target attention", "form projections gsu-weight", make<Baseline<Sim>>,
-     authors<AuthorsSim>},
-    {"sim_hard", "the last K of the target's category, then target attention", "projections", make<Baseline<SimHard>>},
-    {"eta", "K by SimHash, then target attention", "form projections hash-bits", make<Baseline<Eta>>, authors<AuthorsEta>},
-    {"sdim", "behaviours that collide with the target in hash buckets", "hash-bits hash-width", make<Baseline<Sdim>>},
-    {"twin", "one relevance for K and for attention, one K for all heads", "form", make<Baseline<Twin>>,
-     authors<AuthorsTwin>},
-    {"twin_heads", "the same, every head with its own K", "", make<Baseline<TwinHeads>>},
-    {"qin", "K1 by the target query, K of them by the item, attention by both", "form projections k1 gsu-weight",
-     make<Baseline<Qin>>, authors<AuthorsQin>},
+     "projections next-weight align-weight relevance-weight align-loss relevance-loss chunks history-mean", make_psu},
+    {"mean_pool", "mean of the last K behaviours", "form side history-mean", make<Baseline<MeanPool>>,
+     authors<AuthorsMeanPool>},
+    {"din", "an activation unit weighs the last K", "side history-mean", make<Baseline<Din>>},
+    {"sim", "K by learned relevance, then target attention", "form projections search-weight side history-mean",
+     make<Baseline<Sim>>, authors<AuthorsSim>},
+    {"sim_hard", "the last K of the target's category, then target attention", "projections side history-mean",
+     make<Baseline<SimHard>>},
+    {"eta", "K by SimHash, then target attention", "form projections hash-bits side history-mean", make<Baseline<Eta>>,
+     authors<AuthorsEta>},
+    {"sdim", "behaviours that collide with the target in hash buckets", "hash-bits hash-width side history-mean",
+     make<Baseline<Sdim>>},
+    {"twin", "one relevance for K and for attention, one K for all heads", "form side history-mean",
+     make<Baseline<Twin>>, authors<AuthorsTwin>},
+    {"twin_heads", "the same, every head with its own K", "side history-mean", make<Baseline<TwinHeads>>},
+    {"qin", "K1 by the target query, K of them by the item, attention by both",
+     "form projections k1 search-weight side history-mean", make<Baseline<Qin>>, authors<AuthorsQin>},
     {"sasrec", "causal Transformer over the last behaviours", "blocks positions position-negatives", make<SasRec>},
 };
 
@@ -108,6 +120,10 @@ SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunS
 
 void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path) {
   model_file(model, data, run).save(path);
+}
+
+RunSettings load_run_settings(const std::string& path) {
+  return run_settings_from_json(SafetensorsFile(path).meta("run"), path);
 }
 
 std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data) {

@@ -46,6 +46,9 @@ SafetensorsWriter model_file(const Model& model, const Dataset& data, const RunS
 /// Writes the model atomically.
 void save_model(const Model& model, const Dataset& data, const RunSettings& run, const std::string& path);
 
+/// The settings of the run that trained the model at `path`.
+RunSettings load_run_settings(const std::string& path);
+
 /// Reads a model; throws Error if the file is damaged, of another format, or made for another data set.
 std::unique_ptr<Model> load_model(const std::string& path, const Dataset& data);
 

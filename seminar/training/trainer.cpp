@@ -78,6 +78,20 @@ std::vector<LossPart> step_loss(std::span<const ShardLoss> shards) {
   return all;
 }
 
+// Takes a step of `rows` targets into the mean over the `targets` before it. A part that a step lacks adds nothing.
+void add_to_mean(std::vector<LossPart>& mean, int64_t& targets, const std::vector<LossPart>& step, int64_t rows) {
+  const double share = static_cast<double>(rows) / static_cast<double>(targets + rows);
+  for (LossPart& part : mean) part.value *= 1 - share;
+  for (const LossPart& part : step) {
+    const auto known = std::find_if(mean.begin(), mean.end(), [&](const LossPart& p) { return p.name == part.name; });
+    if (known == mean.end())
+      mean.push_back({part.name, share * part.value});
+    else
+      known->value += share * part.value;
+  }
+  targets += rows;
+}
+
 class Training {
  public:
   Training(Model& model, const Dataset& data, const RunSettings& run, const TrainOptions& options)
@@ -112,17 +126,26 @@ class Training {
   // What is left of an epoch, and its validation; false if the caller stopped it.
   bool epoch() {
     const Rng rng = rng_.split(static_cast<uint64_t>(state_.epoch));
-    const EpochTargets all(data_, run_.targets, run_.batch, run_.history, rng.split("targets"), run_.window);
-    check(all.size() > 0, "train: no user has a training target: every history is shorter than 4 actions");
+    const EpochTargets all(data_, run_.targets, run_.batch, run_.history, rng.split("targets"), run_.window,
+                           task_of(run_));
+    check(all.size() > 0, "train: no user has a training target: {}",
+          task_of(run_) == Task::psr ? "every history has fewer than 3 searches behind its first action"
+                                     : "every history is shorter than 4 actions");
     const EpochShards targets(all, run_.shards);
     check(state_.epoch * targets.batches() + state_.batch == adam_.steps() && state_.batch < targets.batches(),
           "{}: damaged: {} steps, epoch {}, batch {} of {}", options_.checkpoint, adam_.steps(), state_.epoch,
           state_.batch, targets.batches());
     now_.epoch = state_.epoch + 1;
+    now_.epoch_loss.clear();
+    epoch_targets_ = 0;
     now_.steps = targets.batches() * run_.epochs;
     refresh_epoch();
-    const BatchOptions batch_options{run_.history, run_.negatives, run_.hide_query, run_.negative_queries == "own",
-                                     false};
+    const bool search = task_of(run_) == Task::psr;
+    const BatchOptions batch_options{.history = run_.history,
+                                     .negatives = run_.negatives,
+                                     .hide_query = search ? 0 : run_.hide_query,
+                                     .queries = negative_queries(),
+                                     .impressions = search};
     // Of every batch only this rank's shards are made; those without targets stay empty.
     BatchLoader loader((targets.batches() - state_.batch) * own_shards_, [&, first = state_.batch](int64_t i) {
       const std::vector<Target> part = targets(first + i / own_shards_, first_shard() + i % own_shards_);
@@ -137,6 +160,12 @@ class Training {
       if (!more) return false;
     }
     return true;
+  }
+
+  NegativeQueries negative_queries() const {
+    if (run_.negative_queries == "own") return NegativeQueries::own;
+    if (run_.negative_queries == "any") return NegativeQueries::any;
+    return run_.negative_queries == "auto" && model_.learns_pairs() ? NegativeQueries::any : NegativeQueries::shared;
   }
 
   int64_t first_shard() const { return options_.world->rank() * own_shards_; }
@@ -197,6 +226,7 @@ class Training {
     gradients_.finish();
     const int64_t before = options_.world->sent();
     now_.loss = step_loss(all_gather(*options_.world, std::span<const ShardLoss>(losses)));
+    add_to_mean(now_.epoch_loss, epoch_targets_, now_.loss, rows);
     now_.totals.other_bytes += options_.world->sent() - before;
     const Clock::time_point exchanged = Clock::now();
     guarded([&] { clip_grad_norm(params_, max_gradient_norm); });
@@ -273,7 +303,7 @@ class Training {
   TrainingState state_;
   TrainProgress now_;
   Clock::time_point saved_ = Clock::now();
-  int64_t saved_steps_ = 0;
+  int64_t saved_steps_ = 0, epoch_targets_ = 0;
 };
 
 }  // namespace

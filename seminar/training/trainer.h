@@ -22,6 +22,8 @@ struct TrainProgress {
   int64_t epoch = 0, epochs = 0, step = 0, steps = 0;  ///< from 1; steps of all epochs
   int64_t targets = 0;                                 ///< trained on so far
   std::vector<LossPart> loss;                          ///< of this step, total first
+  /// Mean over the epoch's targets so far, or since training went on in it.
+  std::vector<LossPart> epoch_loss;
   std::optional<RankingMetrics> valid;
   StepTotals totals;
 };

@@ -165,7 +165,7 @@ TEST_SUITE("documents") {
           INFO(document << ": " << span << ": " << name);
           CHECK(source_words().count(name) == 1);
         }
-    CHECK(names_in("Gsu::retrieve, clip_loss, dim") == std::vector<std::string>{"Gsu", "retrieve", "clip_loss"});
+    CHECK(names_in("Gsu::project, clip_loss, dim") == std::vector<std::string>{"Gsu", "project", "clip_loss"});
   }
 
   TEST_CASE("commands and flags exist") {

@@ -14,7 +14,7 @@
 #include "seminar/data/image.h"
 #include "seminar/data/import.h"
 #include "seminar/export.h"
-#include "seminar/retrieval/quantized_model.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "seminar/training/model_file.h"
 #include "seminar/training/trainer.h"
 #include "seminar/training/training_state.h"
@@ -240,7 +240,7 @@ void read_tokenizer(const std::string& input) {
 // Codes and models must not only load, what they hold must be usable.
 void use_codes(const std::string& path) {
   Workshop& w = workshop();
-  w.seminar().set_retriever(make_gsu_retriever("pq", w.seminar(), w.tiny.data, path, 1));
+  w.seminar().set_retriever(make_batch_retriever("pq", w.seminar(), w.tiny.data, path, 1));
   w.seminar().score(w.tiny.data, w.batch, w.run);
 }
 

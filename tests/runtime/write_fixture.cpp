@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "seminar/export.h"
+#include "seminar/retrieval/batch_retriever.h"
 #include "tests/runtime/random_model.h"
 
 using namespace seminar;
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
   std::string text;
   Rng rng(5);
   for (const int by_codes : {0, 1}) {
-    if (by_codes) model->set_retriever(pq_gsu_retriever(codes));
+    if (by_codes) model->set_retriever(pq_batch_retriever(codes));
     for (int i = 0; i < 100; ++i) {
       const RankRequest r = random_request(*model, tiny.data, history, k, rng);
       text += fmt::format("{} {} {} {} {} {} {} {}\n", by_codes, k, r.history.size() / 2, fmt::join(r.history, " "),
