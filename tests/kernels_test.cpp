@@ -47,6 +47,32 @@ TEST_SUITE("kernels") {
       compare(
           Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, -80);
       compare(
+          Unary::tanh, [](double v) { return std::tanh(v); }, -infinity);
+      compare(
+          Unary::log, [](double v) { return std::log(v); }, 0);
+      compare(
+          Unary::softplus, [](double v) { return std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v))); }, -80);
+      {
+        // Numbers without a leading bit, huge ones, and what has no logarithm.
+        const real tiny = std::numeric_limits<real>::denorm_min(), huge = std::numeric_limits<real>::max();
+        const std::vector<real> at{
+            tiny, 3 * tiny, huge, 1, 0, -1, static_cast<real>(infinity), static_cast<real>(std::nan(""))};
+        std::vector<real> of(at.size());
+        k->unary(Unary::log, std::ssize(at), of.data(), at.data());
+        for (std::size_t i = 0; i < 3; ++i)
+          CHECK(of[i] == doctest::Approx(std::log(static_cast<double>(at[i]))).epsilon(1e-6));
+        CHECK(of[3] == 0);
+        CHECK(of[4] == static_cast<real>(-infinity));
+        CHECK(std::isnan(of[5]));
+        CHECK(of[6] == static_cast<real>(infinity));
+        CHECK(std::isnan(of[7]));
+        k->unary(Unary::tanh, std::ssize(at), of.data(), at.data());
+        CHECK(of[0] == tiny);
+        CHECK(of[2] == 1);
+        CHECK(of[6] == 1);
+        CHECK(std::isnan(of[7]));
+      }
+      compare(
           Unary::gelu, [](double v) { return 0.5 * v * std::erfc(-v / std::sqrt(2.0)); }, -9);
       std::vector<real> edge{static_cast<real>(-infinity), -200, 200, static_cast<real>(infinity),
                              static_cast<real>(std::nan(""))};

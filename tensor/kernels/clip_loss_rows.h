@@ -5,6 +5,7 @@
 // Scores right of column n are set to -∞, so that their exponentials are 0.
 #pragma once
 
+#include "tensor/kernels/dot.h"
 #include "tensor/kernels/softmax.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -12,6 +13,13 @@ namespace {
 
 // s e, where e = 0 stands for a score of -∞ right of column n.
 SEMINAR_INLINE Vec weighted(const Vec& s, const Vec& e) { return select(e == 0, Vec{}, s * e); }
+
+// Σ_i log x_i
+SEMINAR_INLINE real log_sum(int64_t n, const real* x) {
+  Vec s{};
+  for (int64_t i = 0; i < n; i += lanes) s += log_lanes(load_part(x + i, n - i < lanes ? n - i : lanes, 1));
+  return total(s);
+}
 
 // Where no score is so far below the largest that its exponential would vanish: one exponential a score,
 // e_ij = exp(s_ij - top). `work`: Σ_i e_ij, Σ_j e_ij and Σ_i s_ij e_ij.
@@ -32,8 +40,8 @@ SEMINAR_INLINE real clip_loss_near(int64_t n, int64_t ld, real top, real* s, rea
     rows[i] = total(e_i);
     *moment += total(se_i) / rows[i];
   }
+  loss += log_sum(n, columns) + log_sum(n, rows);
   for (int64_t j = 0; j < n; ++j) {
-    loss += static_cast<real>(::log(static_cast<double>(columns[j]) * rows[j]));
     columns[j] = 1 / columns[j];
     *moment += moments[j] * columns[j];
   }
@@ -61,7 +69,7 @@ SEMINAR_INLINE real clip_loss_far(int64_t n, int64_t ld, real* s, real* work, re
     store(column_max + j, m);
     store(inverse_sum + j, inverse);
   }
-  for (int64_t j = 0; j < n; ++j) loss += column_max[j] - static_cast<real>(::log(inverse_sum[j]));
+  loss += sum(n, column_max) - log_sum(n, inverse_sum);
   for (int64_t i = 0; i < n; ++i) {
     real* row = s + i * ld;
     const real m = row_max(ld, row);
@@ -74,10 +82,10 @@ SEMINAR_INLINE real clip_loss_far(int64_t n, int64_t ld, real* s, real* work, re
     }
     const real row_sum = total(e_i);
     *moment += total(se_i) / row_sum;
-    loss += m + static_cast<real>(::log(row_sum));
+    loss += m + log_of(row_sum);
     for (int64_t j = 0; j < ld; j += lanes)
-      store(row + j,
-            load(e_row + j) * (1 / row_sum) + exp_lanes(load(row + j) - load(column_max + j)) * load(inverse_sum + j));
+      store(row + j, mul_add(load(e_row + j), 1 / row_sum,
+                             exp_lanes(load(row + j) - load(column_max + j)) * load(inverse_sum + j)));
   }
   return loss;
 }

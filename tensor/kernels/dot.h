@@ -11,11 +11,11 @@ real dot(int64_t n, const real* a, const real* b) {
   Vec s0{}, s1{};
   int64_t i = 0;
   for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    s0 += load(a + i) * load(b + i);
-    s1 += load(a + i + lanes) * load(b + i + lanes);
+    s0 = mul_add(load(a + i), load(b + i), s0);
+    s1 = mul_add(load(a + i + lanes), load(b + i + lanes), s1);
   }
-  for (; i + lanes <= n; i += lanes) s0 += load(a + i) * load(b + i);
-  if (i < n) s1 += load_part(a + i, n - i, 0) * load_part(b + i, n - i, 0);
+  for (; i + lanes <= n; i += lanes) s0 = mul_add(load(a + i), load(b + i), s0);
+  if (i < n) s1 = mul_add(load_part(a + i, n - i, 0), load_part(b + i, n - i, 0), s1);
   return total(s0 + s1);
 }
 
@@ -30,7 +30,7 @@ real sum(int64_t n, const real* x) {
 
 // y_i += s x_i
 void axpy(int64_t n, real s, const real* x, real* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] += s * x[i];
+  for (int64_t i = 0; i < n; ++i) y[i] = mul_add(s, x[i], y[i]);
 }
 
 // y_ti = Σ_j x_tj k_ij for one block of columns k_i and a few targets t, whose sums stay in registers.
@@ -39,7 +39,7 @@ SEMINAR_INLINE void block_dots(int64_t n, const real* x, const real* block, real
   Vec y_t[targets] = {};
   for (int64_t j = 0; j < n; ++j) {
     const Vec k_j = load(block + j * lanes);
-    for (int t = 0; t < targets; ++t) y_t[t] += x[t * n + j] * k_j;
+    for (int t = 0; t < targets; ++t) y_t[t] = mul_add(x[t * n + j], k_j, y_t[t]);
   }
   for (int t = 0; t < targets; ++t) store(y + t * stride, y_t[t]);
 }

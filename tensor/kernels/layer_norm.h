@@ -15,11 +15,11 @@ void layer_norm(int64_t n, real* y, const real* x, const real* w, const real* b,
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const Vec c = load(x + i) - m;
-    squares += c * c;
+    squares = mul_add(c, c, squares);
   }
   if (i < n) {
     const Vec c = load_part(x + i, n - i, m) - m;
-    squares += c * c;
+    squares = mul_add(c, c, squares);
   }
   const real r = 1 / static_cast<real>(::sqrt(total(squares) / static_cast<real>(n) + eps));
   for (i = 0; i < n; ++i) y[i] = (x[i] - m) * r * w[i] + b[i];
@@ -39,12 +39,12 @@ void layer_norm_grad(int64_t n, real* dx, real* dw, real* db, const real* g, con
   for (; i + lanes <= n; i += lanes) {
     const Vec h = load(g + i) * load(w + i);
     sum_h += h;
-    sum_hx += h * (load(x + i) - mean);
+    sum_hx = mul_add(h, load(x + i) - mean, sum_hx);
   }
   if (const int64_t r = n - i; r > 0) {
     const Vec h = load_part(g + i, r, 0) * load_part(w + i, r, 0);
     sum_h += h;
-    sum_hx += h * (load_part(x + i, r, 0) - mean);
+    sum_hx = mul_add(h, load_part(x + i, r, 0) - mean, sum_hx);
   }
   const real mean_h = total(sum_h) / static_cast<real>(n), mean_hx = total(sum_hx) * rstd / static_cast<real>(n);
   for (i = 0; i < n; ++i) dx[i] += rstd * (g[i] * w[i] - mean_h - (x[i] - mean) * rstd * mean_hx);

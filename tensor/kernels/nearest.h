@@ -11,7 +11,7 @@ int32_t nearest(int64_t n, int64_t k, const real* x, const real* columns, real* 
   for (int64_t j = 0; j < k; ++j) distances[j] = 0;
   for (int64_t i = 0; i < n; ++i) {
     const real* c_i = columns + i * k;
-    for (int64_t j = 0; j < k; ++j) distances[j] += (x[i] - c_i[j]) * (x[i] - c_i[j]);
+    for (int64_t j = 0; j < k; ++j) distances[j] = mul_add(x[i] - c_i[j], x[i] - c_i[j], distances[j]);
   }
   Vec lowest = splat(infinity);
   int64_t j = 0;

@@ -17,24 +17,26 @@ SEMINAR_INLINE void gemm_tile(int64_t tail, int64_t k, real alpha, const real* a
     for (int v = 0; v < vectors; ++v)
       b_pv[v] = v + 1 < vectors || !cut ? load(b + p * ldb + v * lanes) : load_part(b + p * ldb + v * lanes, tail, 0);
     for (int r = 0; r < rows; ++r)
-      for (int v = 0; v < vectors; ++v) c_rv[r][v] += a[r * a_row + p * a_column] * b_pv[v];
+      for (int v = 0; v < vectors; ++v) c_rv[r][v] = mul_add(a[r * a_row + p * a_column], b_pv[v], c_rv[r][v]);
   }
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) {
       real* y = c + r * ldc + v * lanes;
       if (v + 1 < vectors || !cut)
-        store(y, (add ? load(y) : Vec{}) + alpha * c_rv[r][v]);
+        store(y, mul_add(alpha, c_rv[r][v], add ? load(y) : Vec{}));
       else
-        store_part(y, (add ? load_part(y, tail, 0) : Vec{}) + alpha * c_rv[r][v], tail);
+        store_part(y, mul_add(alpha, c_rv[r][v], add ? load_part(y, tail, 0) : Vec{}), tail);
     }
 }
 
 template <int rows>
 SEMINAR_INLINE void gemm_rows(int64_t n, int64_t k, real alpha, const real* a, int64_t a_row, int64_t a_column,
                               const real* b, int64_t ldb, bool add, real* c, int64_t ldc) {
+  // 4 rows of 2 vectors take 8 of AVX-512's 32 registers, and all 16 of AVX2's: there one vector at a time is faster.
+  constexpr int vectors = is_halves<Vec> ? 1 : 2;
   int64_t j = 0;
-  for (; j + 2 * lanes <= n; j += 2 * lanes)
-    gemm_tile<rows, 2, false>(0, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
+  for (; j + vectors * lanes <= n; j += vectors * lanes)
+    gemm_tile<rows, vectors, false>(0, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
   for (; j + lanes <= n; j += lanes)
     gemm_tile<rows, 1, false>(0, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
   if (j < n) gemm_tile<rows, 1, true>(n - j, k, alpha, a, a_row, a_column, b + j, ldb, add, c + j, ldc);
@@ -84,13 +86,13 @@ void weighted_sum(int64_t n, int64_t count, const real* w, const real* const* ro
     Vec y_v[vectors];
     for (int v = 0; v < vectors; ++v) y_v[v] = add ? load(y + j + v * lanes) : Vec{};
     for (int64_t i = 0; i < count; ++i)
-      for (int v = 0; v < vectors; ++v) y_v[v] += w[i] * load(rows[i] + j + v * lanes);
+      for (int v = 0; v < vectors; ++v) y_v[v] = mul_add(w[i], load(rows[i] + j + v * lanes), y_v[v]);
     for (int v = 0; v < vectors; ++v) store(y + j + v * lanes, y_v[v]);
   }
   for (; j < n; j += lanes) {
     const int64_t width = n - j < lanes ? n - j : lanes;
     Vec y_j = add ? load_part(y + j, width, 0) : Vec{};
-    for (int64_t i = 0; i < count; ++i) y_j += w[i] * load_part(rows[i] + j, width, 0);
+    for (int64_t i = 0; i < count; ++i) y_j = mul_add(w[i], load_part(rows[i] + j, width, 0), y_j);
     store_part(y + j, y_j, width);
   }
 }

@@ -56,7 +56,7 @@ void softmax(int64_t n, real* y, const real* x, const real* mask) {
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) s += exp_lanes(load(x + i) - m);
   if (i < n) s += exp_lanes(load_part(x + i, n - i, -infinity) - m);
-  return m + static_cast<real>(::log(total(s)));
+  return m + log_of(total(s));
 }
 
 }  // namespace

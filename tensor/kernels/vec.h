@@ -1,6 +1,7 @@
 // Vectors as wide as the machine's registers. A logical vector holds 64 bytes (16 floats, or 8 doubles) on every
 // instruction set: it is one register, or two halves that are registers or halves again. So the order of every sum is
-// the same on all of them.
+// the same on all of them. Products are fused with sums only where mul_add says so. The sets that have the fused
+// instruction (AVX2, AVX-512, AArch64) give the same bits.
 // Kernel files hold functions of internal linkage only and no std:: templates: the linker could pick a template that
 // was instantiated here with wide instructions for all callers.
 #pragma once
@@ -8,8 +9,10 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __AVX2__
+#if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "tensor/vector_kernels.h"
@@ -123,6 +126,42 @@ SEMINAR_INLINE V select(const M& mask, const V& a, const V& b) {
   else
     return mask ? a : b;
 }
+// a b + c, rounded once where the instruction set has it; in two steps on plain x86-64 and in WebAssembly.
+#ifdef SEMINAR_DOUBLE
+#define SEMINAR_BY_PRECISION(single, twice) twice
+#else
+#define SEMINAR_BY_PRECISION(single, twice) single
+#endif
+template <class V>
+SEMINAR_INLINE V fused(const V& a, const V& b, const V& c) {
+  if constexpr (is_halves<V>)
+    return {fused(a.low, b.low, c.low), fused(a.high, b.high, c.high)};
+  else
+#if defined(__AVX512F__)
+    return SEMINAR_BY_PRECISION(_mm512_fmadd_ps, _mm512_fmadd_pd)(a, b, c);
+#elif defined(__AVX2__)
+    return SEMINAR_BY_PRECISION(_mm256_fmadd_ps, _mm256_fmadd_pd)(a, b, c);
+#elif defined(__aarch64__)
+    return (V)SEMINAR_BY_PRECISION(vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b),
+                                   vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b));
+#else
+    return a * b + c;
+#endif
+}
+SEMINAR_INLINE Vec mul_add(const Vec& a, const Vec& b, const Vec& c) { return fused(a, b, c); }
+SEMINAR_INLINE Vec mul_add(real a, const Vec& b, const Vec& c) { return fused(splat(a), b, c); }
+SEMINAR_INLINE Vec mul_add(const Vec& a, real b, const Vec& c) { return fused(a, splat(b), c); }
+SEMINAR_INLINE Vec mul_add(const Vec& a, const Vec& b, real c) { return fused(a, b, splat(c)); }
+SEMINAR_INLINE Vec mul_add(const Vec& a, real b, real c) { return fused(a, splat(b), splat(c)); }
+SEMINAR_INLINE real mul_add(real a, real b, real c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return SEMINAR_BY_PRECISION(__builtin_fmaf, __builtin_fma)(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+#undef SEMINAR_BY_PRECISION
+
 // b where one of the two is NaN.
 template <class V>
 SEMINAR_INLINE V larger(const V& a, const V& b) {
@@ -237,6 +276,13 @@ SEMINAR_INLINE auto to_int(const V& v) {
     return Halves<decltype(to_int(v.low))>{to_int(v.low), to_int(v.high)};
   else
     return __builtin_convertvector(v, IntRegister);
+}
+template <class V>
+SEMINAR_INLINE auto to_real(const V& v) {
+  if constexpr (is_halves<V>)
+    return Halves<decltype(to_real(v.low))>{to_real(v.low), to_real(v.high)};
+  else
+    return __builtin_convertvector(v, Register);
 }
 // The same bits, read as another kind of number.
 template <class To, class From>
