@@ -37,12 +37,6 @@ const DtypeInfo& info(Dtype d) {
 
 const char* name_of(Dtype dtype) { return info(dtype).name; }
 
-Bf16 bf16_of(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  if (std::isnan(x)) return {static_cast<uint16_t>(bits >> 16 | 1)};
-  return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
-}
-
 inline namespace SEMINAR_PRECISION {
 namespace {
 
@@ -63,15 +57,6 @@ constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, float>) return Dtype::f32;
   if constexpr (std::is_same_v<T, double>) return Dtype::f64;
   if constexpr (std::is_same_v<T, Bf16>) return Dtype::bf16;
-}
-
-// IEEE 754 binary16.
-float half_to_float(uint16_t half) {
-  const int exponent = half >> 10 & 31, fraction = half & 1023;
-  const float magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
-                          : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-  return (half & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
 // Only whole bytes are written.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tensor/io/file.h"
+#include "tensor/io/half.h"
 #include "tensor/tensor.h"
 
 namespace seminar {
@@ -44,13 +45,6 @@ enum class Dtype {
 
 /// As the format names it, like "BF16".
 const char* name_of(Dtype dtype);
-
-/// The upper half of a float.
-struct Bf16 {
-  uint16_t bits;
-};
-/// The nearest one, ties to even.
-Bf16 bf16_of(float x);
 
 inline namespace SEMINAR_PRECISION {
 
