@@ -430,8 +430,8 @@ struct Batch {
   Row mask, first;                        // [B * L]: real; real and the first of its item in this history
   Ints ages;                              // [B * L]: 1 for the latest behaviour
 };
-/// The batch of these targets: the true item and `negatives` items that its user did not have so far. All share the target's
-/// query, or the empty one with probability `hide_query`.
+/// The batch of these targets: the true item and `negatives` items that its user did not have so far. All share the
+/// target's query, or the empty one with probability `hide_query`.
 inline Batch draw_batch(const Data& data, const std::vector<Target>& targets, int history, int negatives,
                         real hide_query, const Rng& rng) {
   Batch batch;
