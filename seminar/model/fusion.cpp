@@ -44,7 +44,7 @@ Var Fusion::weights(const Channels& channels, const PairIds& pairs) const {
   const Var logits =
       embedding(gate[0](channels.query), flat(pairs.query)) + embedding(item_gate(channels), flat(pairs.item));
   const Tensor all_items = concat({Tensor::full({channels.present.size(0), 1}, 1), channels.present}, 1).value();
-  return softmax(logits, gather_rows("fusion", all_items, pairs.item));
+  return softmax(logits, gather_rows("fusion", all_items, flat(pairs.item)));
 }
 
 Var Fusion::operator()(const Channels& channels, const PairIds& pairs) const {
