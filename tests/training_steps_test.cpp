@@ -1,6 +1,7 @@
 // What a training step does to the parameters, against the same steps made one by one, and gradients against values by
 // hand.
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "autograd/ops.h"
@@ -61,6 +62,45 @@ TEST_SUITE("training steps") {
     CHECK(clipped > 0);
     CHECK(clipped + untouched == 20);
     CHECK(numbers_of(trained->params()) == numbers_of(params));
+  }
+
+  TEST_CASE("the loss of a step that is told is its shards' losses, weighted by their targets, part by part") {
+    const TinyData tiny;
+    RunSettings run = small_run();
+    run.shards = 2;
+    run.dropout = 0;
+    const auto model = small_model("psu", tiny.data, small_settings());
+    std::vector<LossPart> told;
+    TrainOptions options;
+    options.progress = [&](const TrainProgress& p) {
+      told = p.loss;
+      return false;
+    };
+    CHECK(train(*model, tiny.data, run, options).stopped);
+
+    const auto same = small_model("psu", tiny.data, small_settings());
+    const Rng rng = Rng(static_cast<uint64_t>(run.seed)).split("train"), epoch = rng.split(0);
+    const EpochTargets targets(tiny.data, run.targets, run.batch, run.history, epoch.split("targets"), run.window);
+    const EpochShards shards(targets, 2);
+    std::map<std::string, double> expected;
+    for (int64_t i = 0; i < 2; ++i) {
+      const std::vector<Target> part = shards(0, i);
+      REQUIRE(!part.empty());
+      const double weight = static_cast<double>(part.size()) / static_cast<double>(shards.rows(0));
+      const Batch batch = make_batch(tiny.data, part,
+                                     {.history = run.history, .negatives = run.negatives, .hide_query = run.hide_query},
+                                     epoch.split("negatives"));
+      std::vector<LossPart> parts{{"loss", 0}};
+      parts[0].value = same->loss(tiny.data, batch, run,
+                                  {true, 0, rng.split("dropout").split(0).split(static_cast<uint64_t>(i))}, &parts)
+                           .value()
+                           .item();
+      for (const LossPart& p : parts) expected[std::string(p.name)] += weight * p.value;
+    }
+    REQUIRE(told.size() == expected.size());
+    CHECK(told.size() > 2);
+    CHECK(told[0].name == "loss");
+    for (const LossPart& p : told) CHECK(p.value == doctest::Approx(expected.at(std::string(p.name))).epsilon(1e-5));
   }
 
   TEST_CASE("the sum of shards by hand: weighted, rows by id, and none where no shard has one") {
