@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 fmt::appender fmt::formatter<seminar::Shape>::format(const seminar::Shape& s, fmt::format_context& context) const {
   return fmt::format_to(context.out(), "[{}]", fmt::join(s.begin(), s.end(), ", "));
 }
 
 namespace seminar {
+
+bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
 void Shape::too_large() const { fail("shape: the product of the sizes is too large: {}", *this); }
 

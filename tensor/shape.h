@@ -64,12 +64,7 @@ class Shape {
     }
     return st;
   }
-  friend bool operator==(const Shape& a, const Shape& b) {
-    if (a.rank_ != b.rank_) return false;
-    for (int i = 0; i < a.rank_; ++i)
-      if (a.sizes_[i] != b.sizes_[i]) return false;
-    return true;
-  }
+  bool operator==(const Shape& other) const;
 
  private:
   [[noreturn]] void too_large() const;

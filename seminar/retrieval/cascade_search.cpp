@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <set>
 
+#include "pq/topk.h"
 #include "seminar/retrieval/search_parts.h"
 #include "tensor/kernels.h"
-#include "pq/topk.h"
 
 #ifdef SEMINAR_HNSWLIB
 #include <hnswlib/hnswlib.h>

@@ -24,7 +24,7 @@ class PqIndex : public SearchIndex {
     const Tensor table = quantizer_->channel_table(fused_target({asked, target.gamma, target.fold}));
     const bool again = candidates_ > 1;
     std::vector<int32_t> best;
-    for (const Found& f : codes_.top(table, again ? wide(candidates_, k) : k)) best.push_back(f.position);
+    for (const Found& f : codes_.top(table, again ? candidate_count(candidates_, k) : k)) best.push_back(f.position);
     return again ? rescore(best, keys_, fused_target(target), k) : best;
   }
 

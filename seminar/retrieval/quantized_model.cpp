@@ -26,7 +26,7 @@ Tensor sample_rows(const Tensor& table, int64_t limit, const Rng& rng) {
   return gather_rows("quantize", table, Ids(std::move(ids)));
 }
 
-std::vector<int32_t> wide(const std::vector<Code>& codes) { return {codes.begin(), codes.end()}; }
+std::vector<int32_t> as_int32(const std::vector<Code>& codes) { return {codes.begin(), codes.end()}; }
 
 std::vector<Code> load_codes(const SafetensorsFile& file, const std::string& name, int64_t rows,
                              const ProductQuantizer& quantizer) {
@@ -144,7 +144,7 @@ void save_quantized(const QuantizedChannels& channels, const SeminarModel& model
   file.add("transform.target", channels.transform.target);
   const int64_t s = channels.quantizer->channels()[0].sub_quantizers();
   const auto add = [&](const std::string& name, const std::vector<Code>& codes) {
-    file.add<int32_t>(name, {std::ssize(codes) / s, s}, wide(codes));
+    file.add<int32_t>(name, {std::ssize(codes) / s, s}, as_int32(codes));
   };
   add("query_codes", channels.query);
   for (std::size_t m = 0; m < channels.item.size(); ++m) add(fmt::format("item_codes.{}", m), channels.item[m]);

@@ -74,7 +74,8 @@ struct ScalarIndex : ScoredIndex {
     std::vector<real> room(static_cast<std::size_t>(bytes.scores_size()));
     std::vector<Found> found(static_cast<std::size_t>(bytes.length()));
     const Tensor fused = fused_target(target);
-    const int64_t count = bytes.top(numbers(fused), keys_, k, wide(candidates_, k), room.data(), found.data());
+    const int64_t count =
+        bytes.top(numbers(fused), keys_, k, candidate_count(candidates_, k), room.data(), found.data());
     std::vector<int32_t> best;
     for (int64_t i = 0; i < count; ++i) best.push_back(found[i].position);
     return best;
@@ -103,7 +104,7 @@ std::vector<int32_t> rescore(const std::vector<int32_t>& candidates, const Tenso
   return best;
 }
 
-int64_t wide(double candidates, int64_t k) {
+int64_t candidate_count(double candidates, int64_t k) {
   return static_cast<int64_t>(std::ceil(candidates * static_cast<double>(k)));
 }
 
@@ -119,7 +120,7 @@ std::vector<int32_t> ScoredIndex::best(const SearchTarget& target, int64_t k) co
   const Tensor fused = fused_target(target);
   const std::vector<real> first = scores(target, fused);
   if (candidates_ <= 1) return top_k(first, {}, k);
-  return rescore(top_k(first, {}, wide(candidates_, k)), keys_, fused, k);
+  return rescore(top_k(first, {}, candidate_count(candidates_, k)), keys_, fused, k);
 }
 
 SimHash::SimHash(const Tensor& rows, int64_t bits, Rng rng)

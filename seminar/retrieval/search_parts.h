@@ -10,7 +10,7 @@ namespace seminar::inline SEMINAR_PRECISION {
 std::vector<int32_t> rescore(const std::vector<int32_t>& candidates, const Tensor& keys, const Tensor& target,
                              int64_t k);
 /// How many keys are scored again: candidates · k, rounded up.
-int64_t wide(double candidates, int64_t k);
+int64_t candidate_count(double candidates, int64_t k);
 /// Products of keys [L, d] with a target [d].
 std::vector<real> products(const Tensor& keys, const Tensor& target);
 

@@ -193,7 +193,7 @@ seminar_status User::rank(const seminar_pair* candidates, std::size_t n, float* 
   for (std::size_t i = 0; i < n; ++i)
     if (const seminar_status status = check(candidates[i]); status != SEMINAR_OK) {
       char why[256];
-      std::snprintf(why, sizeof why, "%s", last_failure());
+      std::snprintf(why, sizeof why, "%.255s", last_failure());
       return failed(status, "candidate %llu: %s", static_cast<unsigned long long>(i), why);
     }
   const Model& m = *model_;
