@@ -210,7 +210,7 @@ TEST_SUITE("retrieval") {
     const Case c = random_case(60);
     const Tensor fold = randn({8, 8}, 11);
     const SearchTarget folded{c.target.channels, c.target.gamma, fold},
-        before{matmul(c.target.channels, fold), c.target.gamma};
+        before{matmul(c.target.channels, fold).value(), c.target.gamma};
     for (const SearchMethodPtr& method : {exact_search(), cascade_search(true), scalar_search(8, 1), lsh_search(64, 1),
                                           two_index_search(cascade_search(true))}) {
       CAPTURE(method->name());

@@ -78,29 +78,29 @@ void print(const Leakage& l) {
 }
 
 nlohmann::ordered_json json_of(const SplitLeakage& s, bool has_times) {
-  nlohmann::ordered_json json{{"targets", s.targets}};
+  nlohmann::ordered_json report{{"targets", s.targets}};
   for (const LeakageRow& row : leakage_rows)
-    if (has_times || !row.of_times) json[row.name] = s.*row.count;
-  if (has_times) json["later_training"] = s.later_training;
-  return json;
+    if (has_times || !row.of_times) report[row.name] = s.*row.count;
+  if (has_times) report["later_training"] = s.later_training;
+  return report;
 }
 
 void run(LeakageArguments& a) {
   check_settings(a.run);
   const Dataset data = Dataset::open(a.dir);
   const Leakage l = find_leakage(data, a.run);
-  const nlohmann::ordered_json json{{"data", data.fingerprint()},
-                                    {"seed", a.run.eval_seed},
-                                    {"validation", json_of(l.valid, l.has_times)},
-                                    {"test", json_of(l.test, l.has_times)},
-                                    {"has_times", l.has_times},
-                                    {"negatives", l.negatives},
-                                    {"shared_negatives", l.shared},
-                                    {"shared_by_chance", l.shared_chance},
-                                    {"users_with_same_negatives", l.same_negatives},
-                                    {"users", l.users},
-                                    {"later_items", l.later_items}};
-  if (!write_output(a.json, json.dump(2))) print(l);
+  const nlohmann::ordered_json report{{"data", data.fingerprint()},
+                                      {"seed", a.run.eval_seed},
+                                      {"validation", json_of(l.valid, l.has_times)},
+                                      {"test", json_of(l.test, l.has_times)},
+                                      {"has_times", l.has_times},
+                                      {"negatives", l.negatives},
+                                      {"shared_negatives", l.shared},
+                                      {"shared_by_chance", l.shared_chance},
+                                      {"users_with_same_negatives", l.same_negatives},
+                                      {"users", l.users},
+                                      {"later_items", l.later_items}};
+  if (!write_output(a.json, report.dump(2))) print(l);
 }
 
 }  // namespace

@@ -35,9 +35,9 @@ const std::string& word(const json& value, const std::string& name) {
   return value.get_ref<const std::string&>();
 }
 
-class Reader {
+class RequestReader {
  public:
-  Reader(const RankingRules& rules, RankingRequest& out) : rules_(rules), out_(out) {}
+  RequestReader(const RankingRules& rules, RankingRequest& out) : rules_(rules), out_(out) {}
 
   void read(const json& root) {
     Query common;
@@ -192,7 +192,7 @@ RankingRequest read_request(const RankingRules& rules, std::string_view text) {
       check(id.is_string() || id.is_number_integer(), "id: must be a text or a whole number: {}", shown(id));
       out.id = id.dump(-1, ' ', false, json::error_handler_t::replace);
     }
-    Reader(rules, out).read(root);
+    RequestReader(rules, out).read(root);
   } catch (const Error& e) {
     throw RequestError(e.what(), out.id);
   }

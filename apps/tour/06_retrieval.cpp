@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "seminar/model/esu.h"
+#include "seminar/model/gsu.h"
 
 int main() {
   using namespace seminar;
