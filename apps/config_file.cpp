@@ -106,8 +106,8 @@ class ConfigReader {
     const CLI::Option* option = find_setting(command_, key);
     if (!table.empty() && (!option || table_of(*option, command_) != table) && others_have(key, table)) return;
     if (!option) fail_unknown(written, key, node);
-    check(seen_.insert({key, place(node)}).second, "{}: '{}' is given twice, here and at {}", place(node), written,
-          seen_[key]);
+    const auto [first, fresh] = seen_.insert({key, place(node)});
+    check(fresh, "{}: '{}' is given twice, here and at {}", place(node), written, first->second);
     const std::string flag = "--" + key;
     for (const std::string& argument : given_)
       if (argument == flag || argument.starts_with(flag + "=") || argument == "--no-" + key) return;

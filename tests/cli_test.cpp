@@ -207,7 +207,7 @@ TEST_SUITE("cli") {
                     "cannot be written: No such file or directory");
       check_refused(train(fmt::format("--out {} {} --init {}", out, small, folder / "none")),
                     "cannot be opened: No such file or directory");
-      check_refused(train("--out " + data), "is a folder, a file is needed");
+      check_refused(train("--out " + (folder / "src")), "is a folder, a file is needed");
       check_refused("train --data /nowhere --out " + out, "/nowhere");
       check_refused("eval --data " + data + " --model " + folder / "src" + "/movies.csv", "header length");
       check_refused("eval --data " + data + " --model popularity --eval-negatives 40", "negatives: user");

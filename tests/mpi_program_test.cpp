@@ -118,7 +118,7 @@ TEST_SUITE("mpirun") {
     };
     refused(fmt::format("train --data {} --out {} {}", files.data, files.folder / "m", small),
             "--shards 1: cannot be shared evenly by 2 ranks");
-    refused("train --data /nowhere --out /tmp/m", "/nowhere");
+    refused("train --data /nowhere --out " + (files.folder / "m"), "/nowhere");
     refused("train --nonsense", "");
     refused(fmt::format("data info {}", files.data), "info: runs as one rank: start it without mpirun");
     const Output help = run_under(ranks(2), "train --help");

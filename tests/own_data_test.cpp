@@ -18,8 +18,9 @@ TEST_SUITE("your own data") {
       if (line.starts_with("```")) block = line == "```sh";
       if (!block || !line.starts_with("seminar ")) continue;
       std::string arguments = line.substr(8);
-      for (std::size_t at = 0; (at = arguments.find(" own/", at)) != std::string::npos; at += own.size())
-        arguments.replace(at, 5, " " + own + "/");
+      for (const std::string ending : {"/", " "})
+        for (std::size_t at = 0; (at = arguments.find(" own" + ending, at)) != std::string::npos; at += own.size())
+          arguments.replace(at, 4, " " + own);
       const Output o = run_under("cd " SEMINAR_SOURCE_DIR " &&", arguments);
       CAPTURE(line);
       CAPTURE(o.err);

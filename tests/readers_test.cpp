@@ -7,7 +7,7 @@ using namespace seminar;
 
 namespace {
 
-// Everything that a setting may change in one step of training: the loss, the parameters and what is frozen.
+// Everything that a setting may change in one step of training: the loss, the parameters, and which of them learn.
 std::vector<double> outcome(const std::string& kind, const Dataset& data, const ModelSettings& settings,
                             const RunSettings& run) {
   const std::unique_ptr<Model> model = small_model(kind, data, settings);
@@ -17,6 +17,7 @@ std::vector<double> outcome(const std::string& kind, const Dataset& data, const 
     all.push_back(static_cast<double>(params.size()));
     for (const NamedParam& p : params) all.push_back(static_cast<double>(p.var.value().numel()));
   }
+  all.push_back(static_cast<double>(std::ssize(without_gradient(*model, data))));
   return all;
 }
 

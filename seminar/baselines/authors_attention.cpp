@@ -65,7 +65,7 @@ Var AuthorsAttention::operator()(const Var& q, const AuthorsHistory& history, co
                 heads = value.weight.shape()[0];
   const Var keys = history.rows * history.mask.reshape({batch, length, 1});
   const Var logits = scale(scores(q, keys), 1 / std::sqrt(static_cast<real>(d)));
-  const Var pooled = matmul(softmax(logits, chosen.keep(length)), keys);  // [B, T * H, d]
+  const Var pooled = matmul(softmax_of_kept(logits, chosen), keys);  // [B, T * H, d]
   const Var by_head = swap_axes(reshape(pooled, {batch * targets, heads, d}), 0, 1);
   const Var values = matmul(by_head, value.weight) + value.bias;  // the softmax sums to 1
   return output(reshape(swap_axes(values, 0, 1), {batch, targets, heads * d}));

@@ -31,13 +31,13 @@ Interest Twin::operator()(const UnitInput& in, const Mode&) const {
   const Var alpha = relevance(targets, history, in.batch);
   if (!head_logits) {
     const Retrieved own = retrieve_top_k(alpha.value(), in.batch.mask, candidates * heads, in.run.k);
-    return {target_values(softmax(alpha, own.keep(length)), history, attention.wv, attention.wo), own};
+    return {target_values(softmax_of_kept(alpha, own), history, attention.wv, attention.wo), own};
   }
   const Var weights = reshape(scale(softmax(*head_logits), static_cast<real>(heads)), {1, 1, heads, 1});
   const Shape by_head{rows, candidates, heads, length}, together{rows, candidates * heads, length};
   const Tensor weighted = (detach(reshape(alpha, by_head)) * detach(weights)).value().reshape(together);
   const Retrieved best = retrieve_top_k(weighted, in.batch.mask, candidates, in.run.k);
-  const Var p = reshape(reshape(softmax(alpha, best.keep(length)), by_head) * weights, together);
+  const Var p = reshape(reshape(softmax_of_kept(alpha, best), by_head) * weights, together);
   return {target_values(p, history, attention.wv, attention.wo), best};
 }
 

@@ -1,7 +1,7 @@
 #include "seminar/model/retrieved.h"
 
-#include "tensor/kernels.h"
 #include "pq/topk.h"
+#include "tensor/kernels.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 
@@ -18,6 +18,13 @@ Ids Retrieved::rows_of(int64_t batch, int64_t length) const {
   const int64_t per_history = rows() / batch * k;
   for (int64_t i = 0; i < std::ssize(at); ++i) at[i] += static_cast<int32_t>(i / per_history * length);
   return {{rows(), k}, std::move(at)};
+}
+
+Var softmax_of_kept(const Var& scores, const Retrieved& kept) {
+  const Shape& all = scores.shape();
+  const int64_t length = all[-1];
+  const Shape by_row{kept.rows(), all.rows() / kept.rows(), length};
+  return reshape(softmax(reshape(scores, by_row), kept.keep(length)), all);
 }
 
 Retrieved retrieve_top_k(const Tensor& scores, const Tensor& mask, int64_t targets, int64_t k) {

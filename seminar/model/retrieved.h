@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "autograd/ops.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
@@ -22,6 +23,10 @@ struct Retrieved {
   /// The positions as rows of histories [batch * L]: [rows, K].
   Ids rows_of(int64_t batch, int64_t length) const;
 };
+
+/// Softmax of scores α [B, T * H, L] over the behaviours that are kept for each target, or for each target and head; 0
+/// elsewhere.
+Var softmax_of_kept(const Var& scores, const Retrieved& kept);
 
 /// In each of `rows` rows the first k of what choose(row) lists, best first: positions in a history of length L.
 template <class Choose>
