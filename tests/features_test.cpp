@@ -150,8 +150,7 @@ TEST_SUITE("text encoders of the recommender") {
     save_model(*model, tiny.data, small_run(), folder / "m.safetensors");
     const auto back = load_model(folder / "m.safetensors", tiny.data);
     CHECK(back->tokenizer()->text() == model->tokenizer()->text());
-    const Batch batch =
-        make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0}, Rng(5));
+    const Batch batch = make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0}, Rng(5));
     CHECK(worst_difference(back->score(tiny.data, batch, small_run()), model->score(tiny.data, batch, small_run())) ==
           0);
   }
@@ -160,8 +159,7 @@ TEST_SUITE("text encoders of the recommender") {
     const TinyData tiny;
     const auto model = make_model("seminar", text_settings(), tiny.data, Rng(3));
     auto& encoders = dynamic_cast<SeminarModel&>(*model).encoders;
-    const Batch batch =
-        make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0}, Rng(5));
+    const Batch batch = make_batch(tiny.data, held_out_targets(tiny.data, Split::test), {8, 3, 0}, Rng(5));
     const Tensor joint = model->score(tiny.data, batch, small_run());
     RunSettings run = small_run();
     run.freeze = "text";

@@ -97,15 +97,15 @@ double product_speed() {
 
 void print(const std::vector<Line>& lines) {
   print_out("{:<55} {:>12}  {:<32} {:>12} {:>7}  {:<15} {:>7}  {}\n", "work", "ours", "rival", "rival's", "ratio",
-             "quartiles", "goal", "");
+            "quartiles", "goal", "");
   for (const Line& l : lines)
     print_out("{:<55} {:>9.1f} {}  {:<32} {:>9.1f} {} {:>7.2f}  {:<15} {:>7}  {:<8} {}\n", l.work, l.ours, l.unit,
-               l.rival, l.theirs, l.unit, l.ratio, fmt::format("{:.2f} - {:.2f}", l.low, l.high),
-               l.goal == 0 ? "" : fmt::format("{} {:g}", l.at_most ? "≤" : "≥", l.goal),
-               l.goal == 0 ? ""
-               : l.met()   ? "met"
-                           : "not met",
-               l.note);
+              l.rival, l.theirs, l.unit, l.ratio, fmt::format("{:.2f} - {:.2f}", l.low, l.high),
+              l.goal == 0 ? "" : fmt::format("{} {:g}", l.at_most ? "≤" : "≥", l.goal),
+              l.goal == 0 ? ""
+              : l.met()   ? "met"
+                          : "not met",
+              l.note);
 }
 
 std::string json(const std::vector<Line>& lines) {

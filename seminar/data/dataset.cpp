@@ -40,8 +40,7 @@ struct Checksum {
 // The manifest with its members' types checked as they are taken out.
 class Manifest {
  public:
-  Manifest(std::string path, const std::string& text)
-      : path_(std::move(path)), json_(parse_json(text, path_)) {
+  Manifest(std::string path, const std::string& text) : path_(std::move(path)), json_(parse_json(text, path_)) {
     check(json_.is_object(), "{}: not a JSON object", path_);
   }
   // Member `name`; throws Error unless it converts to T without loss.
