@@ -199,8 +199,7 @@ std::string toml_value(const CLI::Option& option, const std::string& text) {
 
 std::string toml_line(const CLI::Option& option) {
   const std::string name = option.get_single_name();
-  std::string help = option.get_description();
-  help = help.substr(0, help.find('\n'));
+  const std::string description = option.get_description(), help = description.substr(0, description.find('\n'));
   if (is_flag(option)) {
     if (option.count() == 0) return fmt::format("# {} = true  # {}\n", name, help);
     return fmt::format("{} = {}  # {}\n", name, option.as<bool>(), help);

@@ -108,7 +108,8 @@ int run(int argc, char** argv) {
       if (leads()) print_out("{}\n", e.what());
     } catch (const CLI::ParseError& e) {
       check_flags(app, arguments);
-      fail("{} (see seminar {}--help)", e.what(), &command == &app ? "" : full_name(command) + " ");
+      const std::string name = &command == &app ? "" : full_name(command) + " ";
+      fail("{} (see seminar {}--help)", e.what(), name);
     }
     return 0;
   } catch (const Printed&) {
