@@ -54,8 +54,9 @@ EpochTargets::EpochTargets(const Dataset& data, int64_t per_user, int64_t batch,
   if (task == Task::psr) {
     std::vector<std::vector<int32_t>> all;
     for (int64_t user = 0; user < data.users(); ++user) {
-      std::vector<int32_t>& searches = all.emplace_back(searched_positions(data, user));
+      std::vector<int32_t> searches = searched_positions(data, user);
       searches.resize(static_cast<std::size_t>(std::max<int64_t>(0, std::ssize(searches) - targets_held_out)));
+      all.push_back(std::move(searches));
     }
     searches_ = std::make_shared<const std::vector<std::vector<int32_t>>>(std::move(all));
   }
