@@ -33,7 +33,7 @@ cppcheck -j "$(nproc)" --std=c++20 --language=c++ --enable=warning,performance,p
   --suppress=negativeContainerIndex:pq/rotation.cpp --suppress=returnDanglingLifetime:seminar/data/batch.cpp \
   --suppress=missingReturn:seminar/data/dataset.cpp --suppress=containerOutOfBounds:seminar/studies/recall_study.cpp \
   --suppress=duplInheritedMember:seminar/baselines/twin.h \
-  --suppress=operatorEqVarError:tensor/tensor.cpp --suppress=useInitializationList:tests/temporary_folder.h \
+  --suppress=unknownMacro:tensor/unary_functions.h --suppress=operatorEqVarError:tensor/tensor.cpp --suppress=useInitializationList:tests/temporary_folder.h \
   "${files[@]}"
 
 if [ "${1:-}" = --ci ]; then
