@@ -74,14 +74,20 @@ std::string text_of(const json* value) {
   return value->is_string() ? value->get<std::string>() : value->dump();
 }
 
-}  // namespace
-
-Table::Table(const std::string& path, ReadPolicy& policy, char separator)
-    : path_(path == "-" ? "standard input" : path), policy_(policy), separator_(separator) {
+LineReader::Options table_lines() {
   LineReader::Options options;
   options.max_line = max_table_line;
   options.maybe_latin1 = true;
-  lines_ = std::make_unique<LineReader>(path == "-" ? standard_input : path, policy, options);
+  return options;
+}
+
+}  // namespace
+
+Table::Table(const std::string& path, ReadPolicy& policy, char separator)
+    : path_(path == "-" ? "standard input" : path),
+      policy_(policy),
+      separator_(separator),
+      lines_(std::make_unique<LineReader>(path == "-" ? standard_input : path, policy, table_lines())) {
   check(lines_->next_filled(), "{}:1: no header", path_);
   const std::string first(lines_->line());
   const std::string_view start = trimmed(first);

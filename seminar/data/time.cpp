@@ -31,7 +31,7 @@ bool take(std::string_view& text, char c) {
 // Z, or hours and minutes east of Greenwich, in seconds.
 std::optional<int64_t> parse_offset(std::string_view text) {
   if (text.empty() || text == "Z" || text == "z" || text == " UTC") return 0;
-  const bool west = text[0] == '-';
+  const bool west = text.starts_with('-');
   if (!take(text, '+') && !take(text, '-')) return {};
   int64_t hours = 0, minutes = 0;
   if (!take(text, 2, hours)) return {};
