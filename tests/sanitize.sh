@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 compiler=(-DCMAKE_CXX_COMPILER=g++ -DSEMINAR_FUZZ=OFF)
 targets=(sanitized_tests write_fixture replay_requests kill replay golden_f32)
-left_out='_f64|^golden$|^add_an_op$|^documents_tests$|^results_tests$'
+left_out='^seminar_from_scratch|_f64|^golden$|^add_an_op$|^documents_tests$|^results_tests$'
 if command -v clang++-14 >/dev/null && ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
   compiler=(-DCMAKE_CXX_COMPILER=clang++-14 -DSEMINAR_FUZZ=ON)
   targets+=(fuzz)
