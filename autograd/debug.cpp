@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "tensor/finite.h"
 #include "tensor/io/print.h"
 #include "tensor/pool.h"
 
@@ -47,14 +48,6 @@ State& state() {
 double lap(Clock::time_point& mark) {
   const Clock::time_point now = Clock::now();
   return std::chrono::duration<double>(now - std::exchange(mark, now)).count();
-}
-
-// The first element that is NaN or infinite, or -1.
-int64_t first_bad(const Tensor& t) {
-  const Tensor x = t.contiguous();
-  for (int64_t i = 0; i < x.numel(); ++i)
-    if (!std::isfinite(x.data()[i])) return i;
-  return -1;
 }
 
 // Paths of the parameters nearest to the given nodes, at most three.
@@ -109,7 +102,7 @@ void forward_done(const char* op, const Tensor& y, std::span<const VarRef> input
     write_text(s.out, fmt::format("forward  {:<16} {} -> {}  {:.3f} ms\n", op, shapes, y.shape(), seconds * 1e3));
   }
   if (s.level < 2) return;
-  if (const int64_t bad = first_bad(y); bad >= 0) {
+  if (const int64_t bad = first_not_finite(y); bad >= 0) {
     std::vector<const Node*> below;
     for (const Var& v : inputs)
       if (v.node()) below.push_back(v.node().get());
@@ -145,7 +138,7 @@ void op_backward_done(const Node& node) {
     if (parent->grad.defined()) gradients.push_back(parent->grad);
     if (!parent->sparse_grads.empty()) gradients.push_back(parent->sparse_grads.back().rows);
     for (const Tensor& g : gradients)
-      if (const int64_t bad = first_bad(g); bad >= 0)
+      if (const int64_t bad = first_not_finite(g); bad >= 0)
         stop_at("backward", node.op, fmt::format("the gradient of input {}", i), g, bad, {parent});
   }
 }

@@ -1,7 +1,8 @@
 #include "nn/checkpoint.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "tensor/finite.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
 namespace {
@@ -11,8 +12,7 @@ Tensor load_checked(const SafetensorsFile& file, const std::string& name, const 
   Tensor value = file.tensor(name);
   check(value.shape() == p.var.shape(), "{}: '{}': shape {} in the file, {} in the model", file.path(), name,
         value.shape(), p.var.shape());
-  check(std::all_of(value.data(), value.data() + value.numel(), [](real x) { return std::isfinite(x); }),
-        "{}: '{}': holds NaN or infinity", file.path(), name);
+  check(first_not_finite(value) < 0, "{}: '{}': holds NaN or infinity", file.path(), name);
   return value;
 }
 

@@ -7,6 +7,7 @@
 
 #include "seminar/clip/clip_config.h"
 #include "seminar/data/dataset.h"
+#include "tensor/finite.h"
 #include "tensor/io/safetensors.h"
 
 namespace fs = std::filesystem;
@@ -125,9 +126,8 @@ class ClipReader {
       const bool reshaped = p.name == "image.patch.weight" || p.name == "image.class_token" || p.name == "log_scale";
       check(source.shape() == target.shape() || (reshaped && source.numel() == target.numel()),
             "{}: '{}': shape {}, {} is needed", file_.path(), in_file(p.name), stored, target.shape());
-      const real *begin = source.data(), *end = begin + source.numel(),
-                 *bad = std::find_if(begin, end, [](real x) { return !std::isfinite(x); });
-      check(bad == end, "{}: '{}': number {} is not finite", file_.path(), in_file(p.name), bad - begin);
+      const int64_t bad = first_not_finite(source);
+      check(bad < 0, "{}: '{}': number {} is not finite", file_.path(), in_file(p.name), bad);
       std::copy_n(source.data(), source.numel(), target.write());
     }
     for (const auto& [name, entry] : file_.entries())

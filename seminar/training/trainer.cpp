@@ -8,6 +8,7 @@
 #include "autograd/debug.h"
 #include "seminar/distributed/gradient_sum.h"
 #include "seminar/training/training_state.h"
+#include "tensor/finite.h"
 #include "tensor/parallel.h"
 
 namespace seminar::inline SEMINAR_PRECISION {
@@ -25,11 +26,8 @@ AdamOptions adam_options(const RunSettings& run) {
 
 // Where the first NaN or infinity of a loss comes from.
 std::string first_bad(const Params& params, const std::function<void()>& loss) {
-  for (const NamedParam& p : params) {
-    const real *begin = p.var.value().data(), *end = begin + p.var.value().numel();
-    if (!std::all_of(begin, end, [](real x) { return std::isfinite(x); }))
-      return fmt::format("parameter '{}' is not finite", p.name);
-  }
+  for (const NamedParam& p : params)
+    if (first_not_finite(p.var.value()) >= 0) return fmt::format("parameter '{}' is not finite", p.name);
   const int level = debug_level();
   std::string where = "every op's result is finite";
   set_debug(2);
