@@ -1,6 +1,9 @@
 // A random model of the tiny data, exported with codes, and both as files and open.
 #pragma once
 
+#include <cstdlib>
+#include <limits>
+
 #include "apps/serve/runtime_scorer.h"
 #include "seminar/export.h"
 #include "seminar/retrieval/batch_retriever.h"
@@ -31,6 +34,25 @@ struct ExportedModel {
     seminar_user_options o;
     check_runtime(seminar_user_defaults(runtime.get(), &o));
     return o;
+  }
+};
+
+/// An allocator for the runtime that counts its pieces of memory, and has at most `limit` of them to give.
+struct CountingAllocator {
+  int64_t limit = std::numeric_limits<int64_t>::max(), taken = 0, given_back = 0;
+  int64_t held() const { return taken - given_back; }
+  seminar_allocator hooks() {
+    return {[](void* self, std::size_t bytes) -> void* {
+              CountingAllocator& a = *static_cast<CountingAllocator*>(self);
+              if (a.taken == a.limit) return nullptr;
+              ++a.taken;
+              return std::malloc(bytes);
+            },
+            [](void* self, void* memory) {
+              ++static_cast<CountingAllocator*>(self)->given_back;
+              std::free(memory);
+            },
+            this};
   }
 };
 

@@ -106,19 +106,8 @@ TEST_SUITE("finder") {
     const Dataset data = large_data(folder / "data", 9000);
     const auto model = random_model(small_settings("lambda", "bag"), data, 3);
     export_model(*model, data, nullptr, {"int8", 12, 4}, folder / "model");
-    struct Count {
-      int64_t taken = 0, held = 0;
-    } count;
-    const seminar_allocator hooks{[](void* c, std::size_t bytes) {
-                                    ++static_cast<Count*>(c)->taken;
-                                    ++static_cast<Count*>(c)->held;
-                                    return std::malloc(bytes);
-                                  },
-                                  [](void* c, void* memory) {
-                                    --static_cast<Count*>(c)->held;
-                                    std::free(memory);
-                                  },
-                                  &count};
+    CountingAllocator count;
+    const seminar_allocator hooks = count.hooks();
     seminar_model* opened = nullptr;
     REQUIRE(seminar_model_open((folder / "model").c_str(), &hooks, &opened) == SEMINAR_OK);
     seminar_user* user = nullptr;
@@ -153,7 +142,7 @@ TEST_SUITE("finder") {
     }
     seminar_finder_destroy(finder);
     seminar_user_destroy(user);
-    CHECK(count.held == 0);
+    CHECK(count.held() == 0);
   }
 
   TEST_CASE("what is asked wrongly is refused, and nothing is written") {

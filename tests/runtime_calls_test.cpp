@@ -13,20 +13,8 @@ TEST_SUITE("runtime") {
   TEST_CASE("memory that runs out at any call is a status, and all of it comes back") {
     const ExportedModel e(small_settings("gate"), "int8");
     for (int limit = 0, done = 0; done == 0; ++limit) {
-      struct Budget {
-        int left, held = 0;
-      } budget{limit};
-      const seminar_allocator hooks{[](void* c, std::size_t bytes) -> void* {
-                                      Budget& b = *static_cast<Budget*>(c);
-                                      if (b.left-- <= 0) return nullptr;
-                                      ++b.held;
-                                      return std::malloc(bytes);
-                                    },
-                                    [](void* c, void* memory) {
-                                      --static_cast<Budget*>(c)->held;
-                                      std::free(memory);
-                                    },
-                                    &budget};
+      CountingAllocator budget{limit};
+      const seminar_allocator hooks = budget.hooks();
       seminar_model* model = nullptr;
       seminar_user* user = nullptr;
       const seminar_status opened = seminar_model_open(e.path.c_str(), &hooks, &model);
@@ -35,7 +23,7 @@ TEST_SUITE("runtime") {
       if (!done) CHECK(made == SEMINAR_NO_MEMORY);
       seminar_user_destroy(user);
       seminar_model_close(model);
-      CHECK(budget.held == 0);
+      CHECK(budget.held() == 0);
       CHECK(limit < 10);
     }
   }
@@ -137,24 +125,14 @@ TEST_SUITE("runtime") {
 
   TEST_CASE("a model may be closed before its users: it lives until the last of them is destroyed") {
     const ExportedModel e;
-    struct Count {
-      int64_t held = 0;
-    } count;
-    const seminar_allocator hooks{[](void* c, std::size_t bytes) {
-                                    ++static_cast<Count*>(c)->held;
-                                    return std::malloc(bytes);
-                                  },
-                                  [](void* c, void* memory) {
-                                    --static_cast<Count*>(c)->held;
-                                    std::free(memory);
-                                  },
-                                  &count};
+    CountingAllocator count;
+    const seminar_allocator hooks = count.hooks();
     seminar_model* model = nullptr;
     REQUIRE(seminar_model_open(e.path.c_str(), &hooks, &model) == SEMINAR_OK);
     seminar_user* users[2] = {};
     for (seminar_user*& user : users) REQUIRE(seminar_user_create(model, nullptr, &user) == SEMINAR_OK);
     seminar_model_close(model);
-    CHECK(count.held > 0);
+    CHECK(count.held() > 0);
     seminar_user* late = nullptr;
     CHECK(seminar_user_create(model, nullptr, &late) == SEMINAR_BAD_ARGUMENT);
     seminar_model_close(model);  // a second time: nothing happens
@@ -169,7 +147,7 @@ TEST_SUITE("runtime") {
       CHECK(score == expected);
       seminar_user_destroy(user);
     }
-    CHECK(count.held == 0);
+    CHECK(count.held() == 0);
   }
 
   TEST_CASE("20000 calls with arguments drawn at random: a status, never a crash") {

@@ -278,18 +278,8 @@ TEST_SUITE("runtime") {
 
   TEST_CASE("nothing is allocated while behaviours come and candidates are ranked") {
     const ExportedModel e;
-    struct Count {
-      int64_t taken = 0, given = 0;
-    } count;
-    const seminar_allocator hooks{[](void* c, std::size_t bytes) {
-                                    ++static_cast<Count*>(c)->taken;
-                                    return std::malloc(bytes);
-                                  },
-                                  [](void* c, void* memory) {
-                                    ++static_cast<Count*>(c)->given;
-                                    std::free(memory);
-                                  },
-                                  &count};
+    CountingAllocator count;
+    const seminar_allocator hooks = count.hooks();
     seminar_model* model = nullptr;
     REQUIRE(seminar_model_open(e.path.c_str(), &hooks, &model) == SEMINAR_OK);
     seminar_user* user = nullptr;
@@ -306,7 +296,7 @@ TEST_SUITE("runtime") {
     CHECK(count.taken == taken);
     seminar_user_destroy(user);
     seminar_model_close(model);
-    CHECK(count.taken == count.given);
+    CHECK(count.taken == count.given_back);
   }
 
   TEST_CASE("k above the history retrieves what there is, in rows of k") {
