@@ -93,14 +93,14 @@ int run(int argc, char** argv) {
   try {
     join_world();
     check_commands(app, arguments);
-    CLI::App& command = *command_of(app, arguments).first;
+    CLI::App* const command = command_of(app, arguments).first;
     arguments = with_config(app, arguments);
     if (std::find(arguments.begin(), arguments.end(), "--print-config") != arguments.end())
-      for (CLI::Option* option : command.get_options()) option->required(false);
+      for (CLI::Option* option : command->get_options()) option->required(false);
     try {
       app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::CallForHelp&) {
-      prepare_help(command);
+      prepare_help(*command);
       if (leads()) print_out("{}", app.help());
     } catch (const CLI::CallForAllHelp&) {
       if (leads()) print_out("{}", app.help());
@@ -108,7 +108,7 @@ int run(int argc, char** argv) {
       if (leads()) print_out("{}\n", e.what());
     } catch (const CLI::ParseError& e) {
       check_flags(app, arguments);
-      const std::string name = &command == &app ? "" : full_name(command) + " ";
+      const std::string name = command == &app ? "" : full_name(*command) + " ";
       fail("{} (see seminar {}--help)", e.what(), name);
     }
     return 0;
